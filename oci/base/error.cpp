@@ -1,0 +1,77 @@
+#include "oci/base/error.h"
+
+#include <cerrno>
+#include <system_error>
+
+namespace oci {
+
+Error& Error::add_context(std::string doing) {
+  context_.push_back(std::move(doing));
+  return *this;
+}
+
+Error& Error::add_note(std::string note) {
+  notes_.push_back(std::move(note));
+  return *this;
+}
+
+Error& Error::add_hint(std::string hint) {
+  if (hint_.empty()) hint_ = std::move(hint);
+  return *this;
+}
+
+Error& Error::at(Place place, std::string label) {
+  if (place_.file.empty()) {
+    place_ = std::move(place);
+    label_ = std::move(label);
+  }
+  return *this;
+}
+
+Error& Error::also_at(Place place, std::string label) {
+  other_places_.push_back({std::move(place), std::move(label)});
+  return *this;
+}
+
+Error& Error::number(std::string id) {
+  if (id_.empty()) id_ = std::move(id);
+  return *this;
+}
+
+namespace {
+
+Errc kind_of(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+      return Errc::not_found;
+    case EACCES:
+    case EPERM:
+      return Errc::denied;
+    case ELOOP:
+    case EXDEV:
+    case ENAMETOOLONG:
+    case EINVAL:
+    case EISDIR:
+    case EEXIST:
+      return Errc::bad_input;
+    default:
+      return Errc::machine;
+  }
+}
+
+}  // namespace
+
+Error errno_error(int error_number, const std::string& doing) {
+  // generic_category's texts come from the C locale unless setlocale was called; we never do.
+  Error error(kind_of(error_number),
+              doing + ": " + std::generic_category().message(error_number));
+  if (error_number == ENOSPC || error_number == EDQUOT) {
+    error.add_hint("free some space there, or point LITHIFY_STORE at a larger disk");
+  } else if (error_number == EROFS) {
+    error.add_hint("choose a writable place: LITHIFY_STORE for the store, --output for results");
+  }
+  return error;
+}
+
+}  // namespace oci

@@ -1,0 +1,156 @@
+#include "oci/base/fd.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <vector>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "oci/base/error.h"
+
+namespace oci {
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+int Fd::release() {
+  const int fd = fd_;
+  fd_ = -1;
+  return fd;
+}
+
+Fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
+  Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!fd.valid()) throw errno_error(errno, "opening " + path.string());
+  return fd;
+}
+
+namespace {
+
+// The same promise as openat2's, one component at a time.
+int walk_beneath(int root, std::string_view path, int flags, unsigned mode) {
+  Fd directory(::openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  while (directory.valid()) {
+    const std::size_t slash = path.find('/');
+    const std::string name(path.substr(0, slash));
+    if (name.empty() || name == "..") {
+      errno = EXDEV;
+      return -1;
+    }
+    if (slash == std::string_view::npos) {
+      return ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode);
+    }
+    directory = Fd(::openat(directory.get(), name.c_str(),
+                            O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    path.remove_prefix(slash + 1);
+  }
+  return -1;
+}
+
+}  // namespace
+
+Fd open_beneath(const Fd& root, std::string_view path, int flags, unsigned mode) {
+  const std::string name(path);
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  Fd fd(static_cast<int>(
+      ::syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how)));
+  if (!fd.valid() && (errno == ENOSYS || errno == EPERM)) {
+    fd = Fd(walk_beneath(root.get(), path, flags, mode));
+  }
+  if (!fd.valid()) throw errno_error(errno, "opening " + name);
+  return fd;
+}
+
+void write_all(int fd, Bytes data, const std::string& what) {
+  while (!data.empty()) {
+    const ssize_t written = ::write(fd, data.data(), data.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw errno_error(errno, "writing " + what);
+    }
+    data = data.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+FileSource::FileSource(Fd fd, std::string name, std::uint64_t offset, std::uint64_t size)
+    : fd_(std::move(fd)), name_(std::move(name)), offset_(offset), left_(size) {}
+
+std::size_t FileSource::read(std::span<std::byte> into) {
+  const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
+  while (want > 0) {
+    const ssize_t got =
+        ::pread(fd_.get(), into.data(), want, static_cast<off_t>(offset_));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw errno_error(errno, "reading " + name_);
+    }
+    offset_ += static_cast<std::uint64_t>(got);
+    left_ -= static_cast<std::uint64_t>(got);
+    return static_cast<std::size_t>(got);
+  }
+  return 0;
+}
+
+std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
+  FileSource source(open_file(path, O_RDONLY), path.string());
+  return read_all(source, limit, path.string());
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode) : path_(std::move(path)) {
+  temporary_ = path_;
+  temporary_ += ".tmp-XXXXXX";
+  std::string name = temporary_.string();
+  fd_ = Fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd_.valid()) throw errno_error(errno, "creating a file beside " + path_.string());
+  temporary_ = name;
+  // mkostemp makes 0600; what we publish has a fixed mode, whatever the umask says.
+  if (::fchmod(fd_.get(), mode) != 0) {
+    throw errno_error(errno, "setting the mode of " + temporary_.string());
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_.valid()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(Bytes data) { write_all(fd_.get(), data, path_.string()); }
+
+void AtomicFile::commit() {
+  if (::fsync(fd_.get()) != 0) throw errno_error(errno, "syncing " + path_.string());
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    throw errno_error(errno, "renaming to " + path_.string());
+  }
+  fd_ = Fd();
+  const auto directory = path_.parent_path();
+  sync_directory(directory.empty() ? "." : directory);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content,
+                           unsigned mode) {
+  AtomicFile file(path, mode);
+  file.write(as_bytes(content));
+  file.commit();
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::fsync(fd.get()) != 0) throw errno_error(errno, "syncing " + directory.string());
+}
+
+}  // namespace oci
