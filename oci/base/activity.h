@@ -47,7 +47,9 @@ class Activity {
   Activity& operator=(const Activity&) = delete;
 
   Activity start(std::string_view label) { return Activity(to_, id_, label); }
-  void advance(std::uint64_t done, std::uint64_t total) { to_.advanced(id_, done, total); }
+  void advance(std::uint64_t done, std::uint64_t total) {
+    to_.advanced(id_, done, total);
+  }
   void output(std::string_view text) { to_.output(id_, text); }
   void warn(std::string_view text) { to_.warned(id_, text); }
   void end(Outcome outcome) { outcome_ = outcome; }

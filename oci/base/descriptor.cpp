@@ -1,9 +1,8 @@
 #include "oci/base/descriptor.h"
 
 #include <algorithm>
-#include <vector>
-
 #include <sys/utsname.h>
+#include <vector>
 
 namespace oci {
 
@@ -21,7 +20,8 @@ std::string go_architecture(std::string_view name) {
 bool is_word(std::string_view word) {
   return !word.empty() && word.size() <= 32 &&
          std::all_of(word.begin(), word.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c == '.';
          });
 }
 
@@ -38,7 +38,8 @@ std::optional<Platform> Platform::parse(std::string_view text) {
   if (!std::all_of(words.begin(), words.end(), is_word)) return std::nullopt;
   Platform platform{std::string(words[0]), go_architecture(words[1]), ""};
   if (words.size() == 3) platform.variant = words[2];
-  if (platform.architecture == "arm64" && platform.variant == "v8") platform.variant.clear();
+  if (platform.architecture == "arm64" && platform.variant == "v8")
+    platform.variant.clear();
   if (platform.architecture == "arm" && platform.variant.empty()) platform.variant = "v7";
   return platform;
 }

@@ -38,7 +38,8 @@ struct Descriptor {
 };
 
 namespace media_type {
-inline constexpr std::string_view k_manifest = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view k_manifest =
+    "application/vnd.oci.image.manifest.v1+json";
 inline constexpr std::string_view k_index = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view k_config = "application/vnd.oci.image.config.v1+json";
 inline constexpr std::string_view k_layer = "application/vnd.oci.image.layer.v1.tar";

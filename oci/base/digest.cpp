@@ -94,8 +94,12 @@ std::string Digest::hex() const {
   return text;
 }
 
-std::string Digest::str() const { return "sha256:" + hex(); }
-std::string Digest::brief() const { return hex().substr(0, 8) + "…"; }
+std::string Digest::str() const {
+  return "sha256:" + hex();
+}
+std::string Digest::brief() const {
+  return hex().substr(0, 8) + "…";
+}
 
 }  // namespace oci
 

@@ -63,13 +63,15 @@ Errc kind_of(int error_number) {
 }  // namespace
 
 Error errno_error(int error_number, const std::string& doing) {
-  // generic_category's texts come from the C locale unless setlocale was called; we never do.
+  // generic_category's texts come from the C locale unless setlocale was called; we never
+  // do.
   Error error(kind_of(error_number),
               doing + ": " + std::generic_category().message(error_number));
   if (error_number == ENOSPC || error_number == EDQUOT) {
     error.add_hint("free some space there, or point LITHIFY_STORE at a larger disk");
   } else if (error_number == EROFS) {
-    error.add_hint("choose a writable place: LITHIFY_STORE for the store, --output for results");
+    error.add_hint(
+        "choose a writable place: LITHIFY_STORE for the store, --output for results");
   }
   return error;
 }

@@ -2,13 +2,12 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <vector>
-
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 #include "oci/base/error.h"
 
@@ -51,7 +50,8 @@ int walk_beneath(int root, std::string_view path, int flags, unsigned mode) {
       return -1;
     }
     if (slash == std::string_view::npos) {
-      return ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode);
+      return ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC,
+                      mode);
     }
     directory = Fd(::openat(directory.get(), name.c_str(),
                             O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -112,7 +112,8 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
   return read_all(source, limit, path.string());
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode) : path_(std::move(path)) {
+AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode)
+    : path_(std::move(path)) {
   temporary_ = path_;
   temporary_ += ".tmp-XXXXXX";
   std::string name = temporary_.string();
@@ -129,7 +130,9 @@ AtomicFile::~AtomicFile() {
   if (fd_.valid()) ::unlink(temporary_.c_str());
 }
 
-void AtomicFile::write(Bytes data) { write_all(fd_.get(), data, path_.string()); }
+void AtomicFile::write(Bytes data) {
+  write_all(fd_.get(), data, path_.string());
+}
 
 void AtomicFile::commit() {
   if (::fsync(fd_.get()) != 0) throw errno_error(errno, "syncing " + path_.string());

@@ -37,7 +37,8 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0666)
 // no openat2 (before 5.6) each component is walked with O_NOFOLLOW.
 Fd open_beneath(const Fd& root, std::string_view path, int flags, unsigned mode = 0666);
 
-// Writes all of `data` at the file's position, retrying short writes; `what` names the file.
+// Writes all of `data` at the file's position, retrying short writes; `what` names the
+// file.
 void write_all(int fd, Bytes data, const std::string& what);
 
 // A regular file, or a stretch of one, read from front to back.

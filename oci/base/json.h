@@ -12,12 +12,12 @@ namespace oci {
 // No document of OCI's needs more (distribution-spec: manifests of 4 MiB).
 inline constexpr std::size_t k_max_json = 4 * 1024 * 1024;
 
-// Refuses with Errc::bad_input: more than k_max_json bytes, depth over 64, duplicate keys,
-// trailing text, invalid UTF-8. `what` names the document in the message.
+// Refuses with Errc::bad_input: more than k_max_json bytes, depth over 64, duplicate
+// keys, trailing text, invalid UTF-8. `what` names the document in the message.
 nlohmann::json parse_json(std::string_view text, std::string_view what);
 
-// Sorted keys, no white space, minimal escapes, UTF-8. A floating point number anywhere is
-// Errc::internal: two writers would not agree on its digits.
+// Sorted keys, no white space, minimal escapes, UTF-8. A floating point number anywhere
+// is Errc::internal: two writers would not agree on its digits.
 std::string canonical_json(const nlohmann::json& value);
 
 }  // namespace oci

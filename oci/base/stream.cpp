@@ -25,11 +25,12 @@ class VerifiedSource final : public Source {
   std::size_t read(std::span<std::byte> into) override {
     const std::uint64_t left = size_ - seen_;
     if (left == 0 || into.empty()) return 0;
-    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, into.size()));
+    const auto want =
+        static_cast<std::size_t>(std::min<std::uint64_t>(left, into.size()));
     const std::size_t got = from_->read(into.first(want));
     if (got == 0) {
-      throw Error(Errc::mismatch, fmt::format("{} {} ends after {} bytes, expected {}", what_,
-                                              expected_.brief(), seen_, size_));
+      throw Error(Errc::mismatch, fmt::format("{} {} ends after {} bytes, expected {}",
+                                              what_, expected_.brief(), seen_, size_));
     }
     hasher_.update(into.first(got));
     seen_ += got;
@@ -76,8 +77,9 @@ std::string read_all(Source& from, std::uint64_t limit, std::string_view what) {
   std::vector<std::byte> buffer(k_buffer);
   while (const std::size_t got = from.read(buffer)) {
     if (text.size() + got > limit) {
-      throw Error(Errc::bad_input,
-                  fmt::format("{} is larger than {} bytes, the limit for it", what, limit));
+      throw Error(
+          Errc::bad_input,
+          fmt::format("{} is larger than {} bytes, the limit for it", what, limit));
     }
     text.append(reinterpret_cast<const char*>(buffer.data()), got);
   }
@@ -99,7 +101,8 @@ void HashingSink::write(Bytes data) {
 
 std::unique_ptr<Source> verified(std::unique_ptr<Source> from, Digest expected,
                                  std::uint64_t size, std::string what) {
-  return std::make_unique<VerifiedSource>(std::move(from), expected, size, std::move(what));
+  return std::make_unique<VerifiedSource>(std::move(from), expected, size,
+                                          std::move(what));
 }
 
 }  // namespace oci

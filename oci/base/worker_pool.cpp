@@ -7,7 +7,8 @@ namespace oci {
 WorkerPool::WorkerPool(unsigned threads) {
   const unsigned count = std::max(1U, threads);
   threads_.reserve(count);
-  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  for (unsigned i = 0; i < count; ++i)
+    threads_.emplace_back([this] { work(); });
 }
 
 WorkerPool::~WorkerPool() {

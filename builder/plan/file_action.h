@@ -1,0 +1,86 @@
+// FileAction: one change to a tree that needs no program. Plain data; part of a step's
+// key. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "builder/plan/recipe.h"
+
+namespace lithify {
+
+using InputIndex = std::size_t;  // into Step::inputs
+
+// Takes files from an input tree. The modes and owners are the copy's own, never the
+// source's, except that `executable` of the source chooses 0755 over 0644 when no mode is
+// given.
+struct CopyAction {
+  InputIndex input = 0;
+  CopyStep what;  // its `source` is for messages
+};
+
+// The input is a tree with one file, an archive; its members are the result.
+struct UnpackAction {
+  InputIndex input = 0;
+  int strip = 0;
+  std::string subdir;
+  std::string name;  // for messages
+};
+
+// The input is a tree with one file, a .deb. The result has the package's files below
+// "data/" and its control members below "control/"; every node's origin is the package.
+struct UnpackDebAction {
+  InputIndex input = 0;
+  std::string package;
+};
+
+// Lays unpacked packages (inputs `first` … `first + packages.size() - 1`, made by
+// UnpackDebAction) over the tree below, runs the finishers and writes the dpkg database.
+// Finishers are listed in builder/README.md.
+struct InstallDebianAction {
+  InputIndex first = 0;
+  std::vector<std::string> packages;  // "name:architecture=version"; the inputs' order
+  std::string architecture;           // the image's, in Debian's words
+  std::vector<std::string> drop;
+  std::vector<std::string> keep_locales;
+};
+
+// The input is a tree with one file, an OCI layer; the result is its change.
+struct UnpackLayerAction {
+  InputIndex input = 0;
+};
+
+struct WriteAction {
+  FileStep what;
+};
+struct MakeDirectoryAction {
+  DirStep what;
+};
+struct SymlinkAction {
+  SymlinkStep what;
+};
+
+// These look at what is below: Step::below of the inputs.
+struct RemoveAction {
+  RemoveStep what;
+};
+struct SetAttributesAction {
+  AttrsStep what;
+};
+struct AddUsersAction {
+  UsersStep what;
+};
+struct AddGroupsAction {
+  GroupsStep what;
+};
+
+using FileAction =
+    std::variant<CopyAction, UnpackAction, UnpackDebAction, InstallDebianAction,
+                 UnpackLayerAction, WriteAction, MakeDirectoryAction, SymlinkAction,
+                 RemoveAction, SetAttributesAction, AddUsersAction, AddGroupsAction>;
+
+}  // namespace lithify

@@ -1,0 +1,28 @@
+// Graph: the steps of a build in an order that works. Acyclic by construction.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "builder/plan/step.h"
+
+namespace lithify {
+
+class Graph {
+ public:
+  // Every input must already be in the graph (else Errc::internal), so add() order is a
+  // valid build order and a cycle cannot be written down. Equal steps are stored once.
+  StepIndex add(Step step);
+
+  std::span<const Step> steps() const { return steps_; }
+  const Step& step(StepIndex index) const { return steps_.at(index); }
+
+ private:
+  std::vector<Step> steps_;
+  std::map<std::string, StepIndex> known_;  // by key document over input indexes
+};
+
+}  // namespace lithify

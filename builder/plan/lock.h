@@ -1,0 +1,89 @@
+// Lock: what the build file's requests meant, by digest. The file beside the build file.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/base/descriptor.h"
+
+namespace lithify {
+
+// The state of one suite of an apt source when it was locked. For people and audits: a
+// build does not need it.
+struct LockedIndex {
+  std::string source;
+  std::string suite;
+  oci::Digest release;    // of the InRelease file
+  std::string signed_by;  // fingerprint, upper-case hex
+  auto operator<=>(const LockedIndex&) const = default;
+};
+
+struct LockedPackage {
+  std::string name;
+  std::string source;        // key of Recipe::sources
+  std::string architecture;  // Debian's name, "all" included
+  std::string version;
+  std::string path;  // below the archive's root: "pool/main/b/bash/bash_5.2…_amd64.deb"
+  std::uint64_t size = 0;
+  oci::Digest sha256;
+  auto operator<=>(const LockedPackage&) const = default;
+};
+
+// Which closure belongs to which packages step. The key is "image/step/platform" as in
+// "hello/0/linux/amd64"; the request is the step's packages as written, sorted, so that a
+// changed request is seen. Members are "name", "name:arch" where the architecture is not
+// the platform's own (nor all), "name=version" where the lock has two versions.
+struct LockedSet {
+  std::string key;
+  std::string request;
+  std::vector<std::string> packages;  // sorted
+};
+
+struct LockedUrl {
+  std::string url;
+  std::uint64_t size = 0;
+  oci::Digest sha256;
+  // Archives only: the digest of the unpacked content, which survives repacking.
+  std::optional<oci::Digest> tree = {};
+  auto operator<=>(const LockedUrl&) const = default;
+};
+
+// A base from an OCI layout.
+struct LockedImage {
+  std::string ref;  // "layout:base:v1"
+  oci::Platform platform;
+  oci::Digest manifest;
+  std::uint64_t size = 0;
+  auto operator<=>(const LockedImage&) const = default;
+};
+
+// All lists are sorted and free of duplicates; str() sees to it.
+struct Lock {
+  int format = 1;
+  std::map<std::string, std::string>
+      encoders;  // "zstd" to "zstd-1.5.4", if any layer uses it
+  std::vector<LockedImage> images;
+  std::vector<LockedIndex> indexes;
+  std::vector<LockedPackage> packages;
+  std::vector<LockedSet> sets;
+  std::vector<LockedUrl> urls;
+
+  // Reads the text of a lock file; `file` is for messages. Hostile input is
+  // Errc::bad_input with the line. Limits: 64 MiB, 1,000,000 entries.
+  static Lock parse(std::string_view text, const std::string& file);
+  // Blocks with a blank line between entries, so that edits of two branches merge.
+  std::string str() const;
+
+  const LockedPackage* find_package(std::string_view source, std::string_view name,
+                                    std::string_view architecture,
+                                    std::string_view version) const;
+  const LockedSet* find_set(std::string_view key) const;
+  const LockedUrl* find_url(std::string_view url) const;
+};
+
+}  // namespace lithify

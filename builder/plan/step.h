@@ -1,0 +1,75 @@
+// Step: one unit of work as plain data. Four operations, and no fifth without a debate.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "oci/base/descriptor.h"
+
+#include "builder/plan/file_action.h"
+
+namespace lithify {
+
+// Bytes that the lock has already named; gives a tree with one file. The only operation
+// that may use the network. `location` is an http(s) URL, "apt:<source>/<pool path>",
+// "layout:<directory>" (the blob is in that OCI layout) or "file:<path>"; it says where
+// to look and is not part of the key, which is the digest alone.
+struct Fetch {
+  std::string location;
+  oci::Digest expected;
+  std::uint64_t size = 0;
+  std::string file_name;  // the name of the one file in the tree
+};
+
+// A directory or file of the user's, as it is when the step runs. Its tree's digest names
+// the content, so what depends on it is keyed by content, not by place.
+struct Import {
+  std::string path;  // absolute
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  LocalSource::Modes modes = LocalSource::Modes::fixed;
+};
+
+// Changes to a tree that need no program. The result is the change alone: what the
+// actions made or removed, not what was below. Actions apply in order; later ones see
+// earlier ones.
+struct Edit {
+  std::vector<FileAction> actions;
+  // mtime of everything the actions make (files that keep a packaged time excepted, which
+  // are clamped to `clamp`).
+  std::int64_t mtime = 315532800;
+  std::int64_t clamp = 315532800;
+};
+
+// A program in a sandbox. Not executed yet.
+struct Run {
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> env;
+  std::string cwd = "/";
+};
+
+using Operation = std::variant<Fetch, Import, Edit, Run>;
+using StepIndex = std::size_t;
+
+struct Step {
+  Operation operation;
+  std::vector<StepIndex> inputs;  // earlier steps of the same Graph
+  // The last `below` inputs are not sources but the changes this step stands on, lowest
+  // first; their merge is the tree that Remove, SetAttributes and AddUsers look at.
+  std::size_t below = 0;
+  oci::Platform platform;
+  Place place;        // for messages only: it never enters a key
+  std::string label;  // for progress: "copy . to /srv"
+};
+
+// The readable document whose hash is the step's key: key version, operation with every
+// field named and every value length-framed, platform, and the digests of the input
+// trees.
+std::string key_document(const Step& step, std::span<const oci::Digest> inputs);
+oci::Digest step_key(const Step& step, std::span<const oci::Digest> inputs);
+
+}  // namespace lithify

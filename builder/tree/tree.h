@@ -1,0 +1,105 @@
+// Tree: an immutable file tree as a value, or the change from one tree to another.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "oci/base/digest.h"
+#include "oci/layer/entry.h"
+#include "oci/store/blob_store.h"
+
+namespace lithify {
+
+// Part of a blob of the store.
+struct Slice {
+  oci::BlobRef blob;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  bool operator==(const Slice&) const = default;
+};
+
+// A file of the user's, read in place when it is packed and checked against its digest
+// while it is read. `path` is where it was seen; it is not part of any digest.
+struct LocalFile {
+  std::string path;
+  std::uint64_t size = 0;
+  oci::Digest digest;
+  bool operator==(const LocalFile&) const = default;
+};
+
+using Content = std::variant<Slice, LocalFile>;
+std::uint64_t size_of(const Content& content);
+
+// Bytes of a content. A local file that changed since it was seen is Errc::mismatch that
+// names it.
+std::unique_ptr<oci::Source> open_content(const Content& content,
+                                          const oci::BlobStore& store);
+
+// One path of a tree. Never FileType::hardlink: names of one file are regular nodes with
+// the same non-zero `file_id`, so that filters and copies cannot leave a link dangling.
+struct Node {
+  oci::FileType type = oci::FileType::regular;
+  oci::Attributes attributes = {};
+  std::optional<Content> content = {};  // regular files
+  std::string link = {};                // symlinks
+  std::uint32_t device_major = 0;
+  std::uint32_t device_minor = 0;
+  std::uint64_t file_id = 0;  // made by hard_link_id(); 0: no other name
+  // A directory that nobody declared: it exists so that something below it can.
+  bool implied = false;
+  std::string origin = {};  // the package it came from; empty: none
+  bool operator==(const Node&) const = default;
+};
+
+// The same for the same blob and first name, whatever else is in the tree.
+std::uint64_t hard_link_id(const oci::Digest& blob, std::string_view first_name);
+
+// Cheap to copy; shared between threads. A change may hold whiteouts and opaque marks; a
+// full tree has none.
+class Tree {
+ public:
+  // By path without leading slash, in byte order; "" (the root directory) only if
+  // something declared it.
+  using Nodes = std::map<std::string, Node, std::less<>>;
+
+  Tree();  // empty
+  explicit Tree(Nodes nodes);
+
+  const Nodes& nodes() const { return *nodes_; }
+  const Node* find(std::string_view path) const;
+  // Follows symlinks of the tree itself, staying inside it, at most 40; nullopt if the
+  // path does not lead to a node.
+  std::optional<std::string> resolve(std::string_view path) const;
+
+  // Names everything but where local files lie and origins' text form; computed once.
+  const oci::Digest& digest() const;
+  bool has_local_files() const;
+
+  // A canonical text, one line a node; from_text is its inverse and refuses hostile text
+  // with Errc::bad_input. A tree with local files has no text: Errc::internal.
+  std::string to_text() const;
+  static Tree from_text(std::string_view text);
+
+ private:
+  struct Cached;
+  std::shared_ptr<const Nodes> nodes_;
+  std::shared_ptr<Cached> cached_;
+};
+
+// Adds directories above `path` that are missing, marked implied (0755, 0:0, `mtime`).
+void add_implied_parents(Tree::Nodes& nodes, std::string_view path, std::int64_t mtime);
+
+// Lays `change` over `below`: whiteouts and opaque marks take away, a directory over a
+// directory keeps what is in it, anything else replaces. An implied directory never
+// replaces: over a symlink that leads to a directory of `below`, what is under it goes
+// where the symlink leads. With `keep_whiteouts` the result is itself a change.
+Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts);
+
+}  // namespace lithify

@@ -1,0 +1,42 @@
+// HttpClient: one GET that streams. Retries, resumption and credentials are built on it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "oci/base/activity.h"
+#include "oci/base/stream.h"
+
+namespace oci {
+
+struct HttpRequest {
+  std::string url;              // http or https
+  std::uint64_t offset = 0;     // asks for a Range from here
+  std::uint64_t max_bytes = 0;  // a longer body is Errc::bad_input; 0: no limit
+  std::chrono::seconds stall_timeout{30};  // no byte for so long: Errc::unavailable
+};
+
+struct HttpResponse {
+  int status = 0;           // 200, 206, 404, …; any status is a value, not an Error
+  std::string final_url;    // after redirects (at most five; never https to http)
+  std::uint64_t bytes = 0;  // of body written to the sink
+};
+
+// Safe to share between threads. No connection is an Error of kind unavailable.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  // The body of a 200 or 206 goes to `body`; of anything else nowhere. Throws Cancelled
+  // when `stop` is requested.
+  virtual HttpResponse get(const HttpRequest& request, Sink& body,
+                           std::stop_token stop) = 0;
+};
+
+// libcurl, with connections kept alive between calls, proxies from the environment.
+std::unique_ptr<HttpClient> curl_http_client();
+
+}  // namespace oci
