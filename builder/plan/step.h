@@ -56,7 +56,7 @@ using Operation = std::variant<Fetch, Import, Edit, Run>;
 using StepIndex = std::size_t;
 
 struct Step {
-  Operation operation;
+  Operation operation = Edit{};
   std::vector<StepIndex> inputs;  // earlier steps of the same Graph
   // The last `below` inputs are not sources but the changes this step stands on, lowest
   // first; their merge is the tree that Remove, SetAttributes and AddUsers look at.

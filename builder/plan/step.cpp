@@ -1,0 +1,158 @@
+#include "builder/plan/step.h"
+
+#include "builder/plan/key.h"
+
+namespace lithify {
+
+namespace {
+
+// Raised when an executor's result for the same document changes; old entries of the step
+// cache are then simply never found again.
+constexpr std::uint64_t k_key_version = 1;
+
+// Names every field of an action or operation. A new field belongs here in the same
+// commit: tests/builder/plan/step_test.cpp changes each field and wants another key.
+class Namer {
+ public:
+  explicit Namer(KeyDocument& to) : to_(to) {}
+
+  void operator()(const Fetch& fetch) {
+    // `location` says where to look; the digest says what it is.
+    to_.field("operation", "fetch")
+        .field("expected", fetch.expected.str())
+        .field("size", fetch.size)
+        .field("file_name", fetch.file_name);
+  }
+  void operator()(const Import& import) {
+    to_.field("operation", "import")
+        .field("path", import.path)
+        .field("include", import.include)
+        .field("exclude", import.exclude)
+        .field("modes", static_cast<std::uint64_t>(import.modes));
+  }
+  void operator()(const Edit& edit) {
+    to_.field("operation", "edit").field("mtime", edit.mtime).field("clamp", edit.clamp);
+    for (const auto& action : edit.actions)
+      std::visit(*this, action);
+  }
+  void operator()(const Run& run) {
+    to_.field("operation", "run")
+        .field("argv", run.argv)
+        .field("env", run.env)
+        .field("cwd", run.cwd);
+  }
+
+  void operator()(const CopyAction& action) {
+    const CopyStep& what = action.what;
+    to_.field("action", "copy")
+        .field("input", std::uint64_t{action.input})
+        .field("paths", what.paths)
+        .field("to", what.to)
+        .field("into", what.into)
+        .field("include", what.include)
+        .field("exclude", what.exclude)
+        .field("keep_paths", what.keep_paths)
+        .field("mode", what.mode)
+        .field("dir_mode", what.dir_mode)
+        .field("unpack", what.unpack);
+    name(what.owner);
+  }
+  void operator()(const UnpackAction& action) {
+    to_.field("action", "unpack")
+        .field("input", std::uint64_t{action.input})
+        .field("strip", static_cast<std::int64_t>(action.strip))
+        .field("subdir", action.subdir);
+  }
+  void operator()(const UnpackDebAction& action) {
+    to_.field("action", "unpack-deb")
+        .field("input", std::uint64_t{action.input})
+        .field("package", action.package);
+  }
+  void operator()(const InstallDebianAction& action) {
+    to_.field("action", "install-debian")
+        .field("first", std::uint64_t{action.first})
+        .field("packages", action.packages)
+        .field("architecture", action.architecture)
+        .field("drop", action.drop)
+        .field("keep_locales", action.keep_locales);
+  }
+  void operator()(const UnpackLayerAction& action) {
+    to_.field("action", "unpack-layer").field("input", std::uint64_t{action.input});
+  }
+  void operator()(const WriteAction& action) {
+    to_.field("action", "write")
+        .field("path", action.what.path)
+        .field("text", action.what.text)
+        .field("mode", action.what.mode);
+    name(action.what.owner);
+  }
+  void operator()(const MakeDirectoryAction& action) {
+    to_.field("action", "directory")
+        .field("path", action.what.path)
+        .field("mode", action.what.mode);
+    name(action.what.owner);
+  }
+  void operator()(const SymlinkAction& action) {
+    to_.field("action", "symlink")
+        .field("path", action.what.path)
+        .field("target", action.what.target);
+    name(action.what.owner);
+  }
+  void operator()(const RemoveAction& action) {
+    to_.field("action", "remove").field("globs", action.what.globs);
+  }
+  void operator()(const SetAttributesAction& action) {
+    to_.field("action", "attributes")
+        .field("globs", action.what.globs)
+        .field("mode", action.what.mode)
+        .field("dir_mode", action.what.dir_mode)
+        .field("xattrs", action.what.xattrs)
+        .field("owner?", action.what.owner.has_value());
+    if (action.what.owner) name(*action.what.owner);
+  }
+  void operator()(const AddUsersAction& action) {
+    to_.field("action", "users");
+    for (const User& user : action.what.users) {
+      to_.field("name", user.name)
+          .field("uid", user.uid)
+          .field("gid", user.gid)
+          .field("gecos", user.gecos)
+          .field("home", user.home)
+          .field("shell", user.shell)
+          .field("groups", user.groups)
+          .field("create_home", user.create_home);
+    }
+  }
+  void operator()(const AddGroupsAction& action) {
+    to_.field("action", "groups");
+    for (const Group& group : action.what.groups) {
+      to_.field("name", group.name)
+          .field("gid", group.gid)
+          .field("members", group.members);
+    }
+  }
+
+ private:
+  void name(const Owner& owner) { to_.field("uid", owner.uid).field("gid", owner.gid); }
+
+  KeyDocument& to_;
+};
+
+}  // namespace
+
+std::string key_document(const Step& step, std::span<const oci::Digest> inputs) {
+  KeyDocument document;
+  document.field("key-version", k_key_version).field("platform", step.platform.str());
+  std::visit(Namer(document), step.operation);
+  document.field("below", std::uint64_t{step.below});
+  document.field("inputs", std::uint64_t{inputs.size()});
+  for (const auto& input : inputs)
+    document.field("input", input.str());
+  return document.text();
+}
+
+oci::Digest step_key(const Step& step, std::span<const oci::Digest> inputs) {
+  return oci::Digest::of(key_document(step, inputs));
+}
+
+}  // namespace lithify
