@@ -42,6 +42,7 @@ struct LockedSet {
   std::string key;
   std::string request;
   std::vector<std::string> packages;  // sorted
+  auto operator<=>(const LockedSet&) const = default;
 };
 
 struct LockedUrl {
@@ -62,7 +63,8 @@ struct LockedImage {
   auto operator<=>(const LockedImage&) const = default;
 };
 
-// All lists are sorted and free of duplicates; str() sees to it.
+// The file's lists are sorted and free of duplicates: parse() and str() see to it. In
+// memory they may be in any order until normalise().
 struct Lock {
   int format = 1;
   std::map<std::string, std::string>
@@ -73,11 +75,15 @@ struct Lock {
   std::vector<LockedSet> sets;
   std::vector<LockedUrl> urls;
 
-  // Reads the text of a lock file; `file` is for messages. Hostile input is
-  // Errc::bad_input with the line. Limits: 64 MiB, 1,000,000 entries.
+  // Reads the text of a lock file; `file` is for messages. Reads exactly what str()
+  // writes, plus comments, blank lines and entries in any order (a merge leaves them so).
+  // Everything else is Errc::bad_input with the place, two different entries for one
+  // thing included. Limits: 64 MiB, 1,000,000 entries.
   static Lock parse(std::string_view text, const std::string& file);
   // Blocks with a blank line between entries, so that edits of two branches merge.
   std::string str() const;
+  void normalise();
+  auto operator<=>(const Lock&) const = default;
 
   const LockedPackage* find_package(std::string_view source, std::string_view name,
                                     std::string_view architecture,

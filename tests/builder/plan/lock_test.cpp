@@ -1,0 +1,156 @@
+// lock: what is written is read back, and nothing else is.
+#include "builder/plan/lock.h"
+
+#include "oci/base/error.h"
+
+#include "tests/support/catch.h"
+
+using lithify::Lock;
+using oci::Digest;
+
+namespace {
+
+lithify::LockedPackage package(const std::string& name, const std::string& version,
+                               const std::string& arch = "amd64") {
+  return {name,
+          "debian",
+          arch,
+          version,
+          "pool/main/" + name + ".deb",
+          812,
+          Digest::of(name + version + arch)};
+}
+
+Lock sample() {
+  Lock lock;
+  lock.encoders["zstd"] = "zstd-1.5.4";
+  lock.images.push_back({"layout:base:v1", {"linux", "arm", "v7"}, Digest::of("m"), 7});
+  lock.indexes.push_back({"debian", "bookworm", Digest::of("r"), "4CB50190207B4758"});
+  lock.packages = {package("libssl3", "3.0.22-1~deb12u2"), package("bash", "1:5.2+b1")};
+  lock.sets.push_back({"hello/0/linux/amd64", "bash libssl3=3.*", {"libssl3", "bash"}});
+  lock.urls.push_back(
+      {"https://host.example/a b#c", 1, Digest::of("u"), Digest::of("t")});
+  return lock;
+}
+
+oci::Error failure(const std::string& text) {
+  try {
+    Lock::parse(text, "lithify.lock");
+  } catch (const oci::Error& error) {
+    return error;
+  }
+  FAIL("was accepted: " << text);
+  return {oci::Errc::internal, ""};
+}
+
+const std::string k_head = "lock: 1\nformat: 1\n";
+
+}  // namespace
+
+TEST_CASE("a lock's text is sorted blocks with a blank line between") {
+  Lock lock;
+  lock.packages = {package("b", "1"), package("a", "2")};
+  lock.sets.push_back({"image/0/linux/amd64", "a", {"b", "a"}});
+  const std::string hash_a = Digest::of("a2amd64").hex();
+  const std::string hash_b = Digest::of("b1amd64").hex();
+  CHECK(lock.str() ==
+        "# Written by `lithify lock`. Commit this file. Do not edit by hand.\n"
+        "lock: 1\nformat: 1\n\npackages:\n"
+        "  - name: a\n    source: debian\n    arch: amd64\n    version: 2\n"
+        "    path: pool/main/a.deb\n    size: 812\n    sha256: " +
+            hash_a +
+            "\n\n"
+            "  - name: b\n    source: debian\n    arch: amd64\n    version: 1\n"
+            "    path: pool/main/b.deb\n    size: 812\n    sha256: " +
+            hash_b +
+            "\n\nsets:\n  - set: image/0/linux/amd64\n    request: a\n    packages:\n"
+            "      - a\n      - b\n");
+}
+
+TEST_CASE("a lock is read back as it was") {
+  Lock lock = sample();
+  const std::string text = lock.str();
+  lock.normalise();
+  CHECK(Lock::parse(text, "lithify.lock") == lock);
+  CHECK(Lock::parse(text, "lithify.lock").str() == text);
+  CHECK(Lock::parse(Lock().str(), "lithify.lock") == Lock());
+}
+
+TEST_CASE("odd characters survive a lock") {
+  Lock lock;
+  for (const char* url :
+       {"- x", "a: b", "a #b", "\"q\\\"", "tab\there", " lead", "trail ",
+        "colon:", "caf\xc3\xa9", "a  b", "~", "*", "%", "@x", "=", "'"}) {
+    lock.urls.push_back({url, 1, Digest::of(url)});
+  }
+  lock.sets.push_back({"k", "", {"- x", "a: b", "name:arm64=1:2.3"}});
+  lock.normalise();
+  CHECK(Lock::parse(lock.str(), "f") == lock);
+}
+
+TEST_CASE("entries of a lock are found") {
+  const Lock lock = sample();
+  REQUIRE(lock.find_package("debian", "bash", "amd64", "1:5.2+b1"));
+  CHECK_FALSE(lock.find_package("debian", "bash", "arm64", "1:5.2+b1"));
+  CHECK(lock.find_set("hello/0/linux/amd64")->request == "bash libssl3=3.*");
+  CHECK_FALSE(lock.find_set("hello/1/linux/amd64"));
+  CHECK(lock.find_url("https://host.example/a b#c")->size == 1);
+  CHECK_FALSE(lock.find_url("https://host.example/"));
+}
+
+TEST_CASE("a merged lock is read in any order, with equal entries folded") {
+  const std::string entry =
+      "  - url: http://h/x\n    size: 1\n    sha256: " + Digest::of("x").hex() + "\n";
+  const Lock lock = Lock::parse(k_head + "urls:\r\n" + entry + "\n# note\n" + entry, "f");
+  CHECK(lock.urls.size() == 1);
+}
+
+TEST_CASE("a broken lock says where") {
+  const std::string hash = Digest::of("x").hex();
+  SECTION("conflict markers") {
+    const oci::Error error = failure(k_head + "<<<<<<< HEAD\n");
+    CHECK(error.id() == "L0221");
+    CHECK(error.place().line == 3);
+    CHECK(error.hint() == "keep either side of each conflict, then run `lithify lock`");
+  }
+  SECTION("newer versions") {
+    CHECK(std::string(failure("lock: 2\n").what()) == "`lock: 2` needs a newer lithify");
+    CHECK(failure("lock: 1\nformat: 2\n").id() == "L0222");
+  }
+  SECTION("a bad number") {
+    const oci::Error error =
+        failure(k_head + "urls:\n  - url: x\n    size: 1k\n    sha256: " + hash + "\n");
+    CHECK(std::string(error.what()) == "`size` is no number of bytes");
+    CHECK(error.place().line == 5);
+    CHECK(error.place().column == 5);
+    CHECK(error.place().length == 4);
+    CHECK(
+        error.hint() ==
+        "restore lithify.lock from version control, or delete it and run `lithify lock`");
+  }
+  SECTION("two entries that disagree") {
+    const std::string entry = "  - url: x\n    sha256: " + hash + "\n    size: ";
+    CHECK(failure(k_head + "urls:\n" + entry + "1\n" + entry + "2\n").place().line == 7);
+  }
+}
+
+TEST_CASE("hostile locks are refused") {
+  const std::string hash = Digest::of("x").hex();
+  const std::string url = "urls:\n  - url: x\n    size: 1\n    sha256: " + hash + "\n";
+  const std::string text = GENERATE_REF(
+      std::string(), std::string("lock: 0\n"), std::string("lock: 1\n"),
+      std::string("lock: 99999999999999999999\n"), std::string("{lock: 1}\n"),
+      k_head + "what:\n", k_head + "urls: x\n", k_head + "urls:\n  - x\n",
+      k_head + "urls:\n- url: x\n", k_head + "urls:\n    url: x\n", k_head + url + url,
+      k_head + url + "    size: 1\n", k_head + url + "    more: 1\n",
+      k_head + url + "      - member\n", k_head + url + "\tsize: 1\n",
+      k_head + "urls:\n  - url: \"x\n", k_head + "urls:\n  - url: \"\\q\"\n",
+      k_head + "urls:\n  - url: \"\\xff\"\n", k_head + "urls:\n  - url: \"\\x0\n",
+      k_head + "urls:\n  - url: x\n    size: -1\n    sha256: " + hash + "\n",
+      k_head + "urls:\n  - url:\n    size: 1\n    sha256: " + hash + "\n",
+      k_head + "encoders:\n  - zstd: x\n", k_head + "encoders:\n  a: b\n  a: c\n",
+      k_head + "images:\n  - ref: x\n    platform: y\n",
+      k_head + "sets:\n  - set: x\n    request: x\n    packages: y\n",
+      k_head + "lock: 1\n", k_head + std::string("a\0b", 3));
+  CHECK_THROWS_AS(Lock::parse(text, "f"), oci::Error);
+}
