@@ -18,7 +18,7 @@ std::string go_architecture(std::string_view name) {
 }
 
 bool is_word(std::string_view word) {
-  return !word.empty() && word.size() <= 32 &&
+  return !word.empty() && word.size() <= 32 && word.front() != '.' &&
          std::all_of(word.begin(), word.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
                   c == '.';

@@ -1,0 +1,70 @@
+// fd: files appear whole or not at all, and nothing leads out of a directory.
+#include "oci/base/fd.h"
+
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+
+#include "oci/base/error.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace oci;
+namespace fs = std::filesystem;
+
+TEST_CASE("an atomic file replaces only when it is committed") {
+  const TemporaryDirectory here;
+  const fs::path path = here.path() / "file";
+  write_file_atomically(path, "old");
+  {
+    AtomicFile dropped(path);
+    dropped.write(as_bytes("half"));
+  }
+  CHECK(read_file(path, 100) == "old");
+  write_file_atomically(path, "new");
+  CHECK(read_file(path, 100) == "new");
+  CHECK(std::distance(fs::directory_iterator(here.path()), fs::directory_iterator()) ==
+        1);
+}
+
+TEST_CASE("the mode of an atomic file does not depend on the umask") {
+  const TemporaryDirectory here;
+  const auto before = ::umask(0077);
+  write_file_atomically(here.path() / "file", "x");
+  ::umask(before);
+  struct stat status {};
+  REQUIRE(::stat((here.path() / "file").c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0644);
+}
+
+TEST_CASE("opening beneath a directory never leaves it") {
+  const TemporaryDirectory here;
+  fs::create_directories(here.path() / "root/a");
+  write_file_atomically(here.path() / "secret", "x");
+  write_file_atomically(here.path() / "root/a/file", "y");
+  fs::create_symlink("../secret", here.path() / "root/link");
+  fs::create_symlink("a", here.path() / "root/inner");
+  const Fd root = open_file(here.path() / "root", O_RDONLY | O_DIRECTORY);
+  CHECK(open_beneath(root, "a/file", O_RDONLY).valid());
+  CHECK_THROWS_AS(open_beneath(root, "../secret", O_RDONLY), Error);
+  CHECK_THROWS_AS(open_beneath(root, "link", O_RDONLY), Error);
+  CHECK_THROWS_AS(open_beneath(root, "inner/file", O_RDONLY), Error);
+  CHECK_THROWS_AS(open_beneath(root, "/etc/passwd", O_RDONLY), Error);
+}
+
+TEST_CASE("a file source reads the stretch it was given") {
+  const TemporaryDirectory here;
+  write_file_atomically(here.path() / "file", "0123456789");
+  FileSource source(open_file(here.path() / "file", O_RDONLY), "file", 2, 5);
+  CHECK(read_all(source, 100, "file") == "23456");
+}
+
+TEST_CASE("what a failed call means for the user") {
+  CHECK(errno_error(ENOSPC, "writing x").code() == Errc::machine);
+  CHECK_FALSE(errno_error(ENOSPC, "writing x").hint().empty());
+  CHECK(errno_error(ENOENT, "opening x").code() == Errc::not_found);
+  CHECK(errno_error(EACCES, "opening x").code() == Errc::denied);
+  CHECK(std::string(errno_error(ENOENT, "opening x").what()) ==
+        "opening x: No such file or directory");
+}
