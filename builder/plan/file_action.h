@@ -15,15 +15,17 @@ namespace lithify {
 
 using InputIndex = std::size_t;  // into Step::inputs
 
-// Takes files from an input tree. The modes and owners are the copy's own, never the
-// source's, except that `executable` of the source chooses 0755 over 0644 when no mode is
-// given.
+// Takes files from an input tree. Owners are the copy's own, never the source's; so are
+// modes where the copy gives them, else the source tree's permission bits stand, which
+// for everything but `modes: keep` are 0755 or 0644 already. A tree of one file and no
+// root directory is that file when "." is copied.
 struct CopyAction {
   InputIndex input = 0;
   CopyStep what;  // its `source` is for messages
 };
 
-// The input is a tree with one file, an archive; its members are the result.
+// The input is a tree with one file, an archive; its members are the result, below a root
+// directory.
 struct UnpackAction {
   InputIndex input = 0;
   int strip = 0;

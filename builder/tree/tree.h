@@ -44,6 +44,9 @@ std::unique_ptr<oci::Source> open_content(const Content& content,
 
 // One path of a tree. Never FileType::hardlink: names of one file are regular nodes with
 // the same non-zero `file_id`, so that filters and copies cannot leave a link dangling.
+// FileType::opaque is a directory with attributes like any other that hides everything
+// which was below it; in a layer it is two entries, the directory and the mark. A regular
+// node without content is empty.
 struct Node {
   oci::FileType type = oci::FileType::regular;
   oci::Attributes attributes = {};
@@ -78,12 +81,13 @@ class Tree {
   // path does not lead to a node.
   std::optional<std::string> resolve(std::string_view path) const;
 
-  // Names everything but where local files lie and origins' text form; computed once.
+  // Names everything but where local files lie; computed once.
   const oci::Digest& digest() const;
   bool has_local_files() const;
 
-  // A canonical text, one line a node; from_text is its inverse and refuses hostile text
-  // with Errc::bad_input. A tree with local files has no text: Errc::internal.
+  // A canonical text, one line a node, described in tree_text.cpp; from_text is its
+  // inverse and refuses hostile text with Errc::bad_input. A tree with local files has no
+  // text: Errc::internal.
   std::string to_text() const;
   static Tree from_text(std::string_view text);
 
@@ -93,13 +97,32 @@ class Tree {
   std::shared_ptr<Cached> cached_;
 };
 
+// True for the two types that have children.
+inline bool is_directory(const Node& node) {
+  return node.type == oci::FileType::directory || node.type == oci::FileType::opaque;
+}
+
+// The directory of a path; "" for names at the top.
+std::string_view parent_of(std::string_view path);
+// Its last component.
+std::string_view name_of(std::string_view path);
+
+// Errc::internal unless every path is well formed and stands below directories of the
+// tree itself. Whiteouts need none above them.
+void check_sound(const Tree::Nodes& nodes);
+
 // Adds directories above `path` that are missing, marked implied (0755, 0:0, `mtime`).
 void add_implied_parents(Tree::Nodes& nodes, std::string_view path, std::int64_t mtime);
 
 // Lays `change` over `below`: whiteouts and opaque marks take away, a directory over a
 // directory keeps what is in it, anything else replaces. An implied directory never
-// replaces: over a symlink that leads to a directory of `below`, what is under it goes
-// where the symlink leads. With `keep_whiteouts` the result is itself a change.
+// replaces: over a symlink, what is under it goes where the symlink leads (directories
+// missing there are implied too); over a file it is Errc::bad_input. With
+// `keep_whiteouts` the result is itself a change, and a directory in the place of
+// something else becomes opaque.
 Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts);
+
+// All of them, lowest first, at the cost of one copy.
+Tree merge(std::span<const Tree> changes, bool keep_whiteouts);
 
 }  // namespace lithify

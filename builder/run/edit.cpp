@@ -1,0 +1,166 @@
+#include "builder/run/edit.h"
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+
+#include "builder/run/fetched_tree.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+using oci::FileType;
+
+namespace {
+
+// Applies actions one after another; the later see the earlier.
+class Editor {
+ public:
+  Editor(const EditContext& context, std::span<const Tree> below)
+      : context_(context), below_(below) {}
+
+  void perform(const FileAction& action) {
+    if (context_.stop.stop_requested()) throw oci::Cancelled();
+    Tree change = std::visit(*this, action);
+    change_ = change_.nodes().empty() ? std::move(change) : merge(change_, change, true);
+  }
+  Tree finish() && { return std::move(change_); }
+
+  Tree operator()(const CopyAction& action) { return copy_files(action, context_); }
+  Tree operator()(const UnpackAction& action) { return unpack_archive(action, context_); }
+  Tree operator()(const UnpackLayerAction& action) {
+    return unpack_layer(action, context_);
+  }
+  Tree operator()(const WriteAction& action) { return write_text(action.what, context_); }
+  Tree operator()(const MakeDirectoryAction& action) {
+    return make_directory(action.what, context_);
+  }
+  Tree operator()(const SymlinkAction& action) {
+    return make_symlink(action.what, context_);
+  }
+  Tree operator()(const RemoveAction& action) {
+    return remove_files(action.what, seen(), context_);
+  }
+  Tree operator()(const SetAttributesAction& action) {
+    return set_attributes(action.what, seen(), context_);
+  }
+  Tree operator()(const UnpackDebAction&) { not_built("Debian packages"); }
+  Tree operator()(const InstallDebianAction&) { not_built("Debian packages"); }
+  Tree operator()(const AddUsersAction&) { not_built("users"); }
+  Tree operator()(const AddGroupsAction&) { not_built("groups"); }
+
+ private:
+  [[noreturn]] static void not_built(std::string_view what) {
+    throw Error(Errc::internal, fmt::format("{} are not built yet", what));
+  }
+
+  // The full tree as it is before the next action.
+  Tree seen() const {
+    std::vector<Tree> all(below_.begin(), below_.end());
+    all.push_back(change_);
+    return merge(all, false);
+  }
+
+  const EditContext& context_;
+  std::span<const Tree> below_;
+  Tree change_;
+};
+
+Tree single(const std::string& path, Node node) {
+  Tree::Nodes nodes;
+  add_implied_parents(nodes, path, k_constant_time);
+  nodes.emplace(path, std::move(node));
+  return Tree(std::move(nodes));
+}
+
+Node made(FileType type, const Owner& owner, std::uint32_t mode,
+          const EditContext& context) {
+  Node node;
+  node.type = type;
+  node.attributes.mode = mode;
+  node.attributes.uid = owner.uid;
+  node.attributes.gid = owner.gid;
+  node.attributes.mtime = context.edit.mtime;
+  return node;
+}
+
+std::string path_below_root(std::string_view written) {
+  std::string path = tree_path(written);
+  if (path.empty()) {
+    throw Error(Errc::bad_input, fmt::format("\"{}\" is the root directory", written));
+  }
+  return path;
+}
+
+}  // namespace
+
+const Tree& EditContext::input(InputIndex index) const {
+  if (index >= inputs.size()) {
+    throw Error(Errc::internal,
+                fmt::format("an action names input {} of {}", index, inputs.size()));
+  }
+  return inputs[index];
+}
+
+Tree perform_edit(const Step& step, const Edit& edit, std::span<const Tree> inputs,
+                  oci::BlobStore& store, oci::Activity& activity, std::stop_token stop) {
+  if (step.below > inputs.size()) {
+    throw Error(Errc::internal, "a step stands on more trees than it has inputs");
+  }
+  const EditContext context{edit, inputs, store, activity, std::move(stop)};
+  Editor editor(context, inputs.last(step.below));
+  for (const FileAction& action : edit.actions)
+    editor.perform(action);
+  return std::move(editor).finish();
+}
+
+Tree write_text(const FileStep& what, const EditContext& context) {
+  Node node = made(FileType::regular, what.owner, what.mode, context);
+  if (!what.text.empty()) {
+    const oci::BlobRef blob = oci::put(context.store, what.text);
+    node.content = Slice{blob, 0, blob.size};
+  }
+  return single(path_below_root(what.path), std::move(node));
+}
+
+Tree make_directory(const DirStep& what, const EditContext& context) {
+  Node node = made(FileType::directory, what.owner, what.mode, context);
+  return single(tree_path(what.path), std::move(node));
+}
+
+Tree make_symlink(const SymlinkStep& what, const EditContext& context) {
+  if (what.target.empty() || what.target.find('\0') != std::string::npos) {
+    throw Error(
+        Errc::bad_input,
+        fmt::format("the target of the symlink {} is empty or holds a NUL", what.path));
+  }
+  Node node = made(FileType::symlink, what.owner, 0777, context);
+  node.link = what.target;
+  return single(path_below_root(what.path), std::move(node));
+}
+
+std::string tree_path(std::string_view image_path) {
+  std::string path;
+  for (std::size_t begin = 0; begin < image_path.size();) {
+    const std::size_t end = std::min(image_path.find('/', begin), image_path.size());
+    const std::string_view part = image_path.substr(begin, end - begin);
+    begin = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (part == ".." || part.substr(0, 4) == ".wh.") {
+      throw Error(Errc::bad_input,
+                  fmt::format("the path \"{}\" holds \"{}\", which an image cannot have",
+                              image_path, part));
+    }
+    if (!path.empty()) path += '/';
+    path += part;
+  }
+  if (path.size() > 4096 || path.find('\0') != std::string::npos) {
+    throw Error(Errc::bad_input,
+                fmt::format("the path \"{}\" is longer than 4096 bytes or holds a NUL",
+                            image_path.substr(0, 80)));
+  }
+  return path;
+}
+
+}  // namespace lithify

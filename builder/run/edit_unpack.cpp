@@ -1,0 +1,121 @@
+// edit_unpack: archives and layers into trees.
+#include "builder/run/edit_unpack.h"
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+
+#include "builder/run/archive_tree.h"
+#include "builder/run/edit.h"
+#include "builder/run/fetched_tree.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+using oci::FileType;
+
+namespace {
+
+// `path` without its first `strip` components; nullopt if nothing is left.
+std::optional<std::string_view> stripped(std::string_view path, int strip) {
+  for (; strip > 0; --strip) {
+    const std::size_t slash = path.find('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    path.remove_prefix(slash + 1);
+  }
+  return path;
+}
+
+// `path` relative to the directory `above`; nullopt if it is not below or at it.
+std::optional<std::string_view> below(std::string_view path, std::string_view above) {
+  if (above.empty()) return path;
+  if (path.substr(0, above.size()) != above) return std::nullopt;
+  path.remove_prefix(above.size());
+  if (path.empty()) return path;
+  if (path.front() != '/') return std::nullopt;
+  return path.substr(1);
+}
+
+}  // namespace
+
+const Node& only_file(const Tree& tree, std::string_view name) {
+  const Node* found = nullptr;
+  for (const auto& [path, node] : tree.nodes()) {
+    if (node.type != FileType::regular) continue;
+    if (found) {
+      throw Error(Errc::bad_input, fmt::format("{} is not one file but several", name));
+    }
+    found = &node;
+  }
+  if (!found) throw Error(Errc::not_found, fmt::format("{} is no file", name));
+  return *found;
+}
+
+std::unique_ptr<oci::Source> open_node(const Node& node, const oci::BlobStore& store) {
+  if (!node.content) return std::make_unique<oci::StringSource>(std::string());
+  return open_content(*node.content, store);
+}
+
+Tree::Nodes unpack_members(const Node& archive, const UnpackRules& rules,
+                           const EditContext& context) {
+  const std::string subdir = tree_path(rules.subdir);
+  ArchiveTreeRequest request;
+  request.name = rules.name;
+  request.implied_mtime = k_constant_time;
+  request.place = [&](const std::string& path) -> std::optional<std::string> {
+    const auto left = stripped(path, rules.strip);
+    const auto taken = left ? below(*left, subdir) : std::nullopt;
+    if (!taken) return std::nullopt;
+    return std::string(*taken);
+  };
+  request.adjust = [&](const oci::Entry& entry, oci::Attributes& attributes) {
+    const bool executable =
+        entry.type == FileType::directory || (attributes.mode & 0100) != 0;
+    attributes.mode = entry.type == FileType::symlink ? 0777 : executable ? 0755 : 0644;
+    attributes.uid = 0;
+    attributes.gid = 0;
+    attributes.xattrs.clear();
+    attributes.mtime = std::min(attributes.mtime, context.edit.clamp);
+  };
+  const auto reader = oci::read_archive(open_node(archive, context.store), rules.name);
+  Tree::Nodes nodes = read_archive_tree(*reader, context.store, request, context.stop);
+  if (nodes.empty() && (rules.strip > 0 || !subdir.empty())) {
+    throw Error(Errc::not_found,
+                fmt::format("{} has no member left after `strip: {}` and `subdir: {}`",
+                            rules.name, rules.strip, rules.subdir));
+  }
+  return nodes;
+}
+
+Tree unpack_archive(const UnpackAction& action, const EditContext& context) {
+  const Node& archive = only_file(context.input(action.input), action.name);
+  Tree::Nodes nodes =
+      oci::during([&] { return "unpacking " + action.name; },
+                  [&] {
+                    return unpack_members(
+                        archive, {action.strip, action.subdir, action.name}, context);
+                  });
+  // An archive is a directory, whether or not it says so.
+  Node root;
+  root.type = FileType::directory;
+  root.attributes.mode = 0755;
+  root.attributes.mtime = k_constant_time;
+  nodes.emplace("", std::move(root));
+  return Tree(std::move(nodes));
+}
+
+Tree unpack_layer(const UnpackLayerAction& action, const EditContext& context) {
+  const Tree& input = context.input(action.input);
+  const Node& blob = only_file(input, "the layer");
+  const std::string name = input.nodes().begin()->first;
+  ArchiveTreeRequest request;
+  request.name = name;
+  request.implied_mtime = k_constant_time;
+  request.place = [](const std::string& path) { return std::optional(path); };
+  request.adjust = [](const oci::Entry&, oci::Attributes&) {};
+  const auto reader = oci::read_layer(open_node(blob, context.store), name);
+  return Tree(read_archive_tree(*reader, context.store, request, context.stop));
+}
+
+}  // namespace lithify

@@ -1,0 +1,261 @@
+#include "builder/run/scheduler.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "oci/base/error.h"
+
+#include "builder/run/fetched_tree.h"
+
+namespace lithify {
+
+namespace {
+
+using oci::Errc;
+using oci::Error;
+using oci::Outcome;
+
+// Who waits for whom. Pure: no threads, no trees.
+class Readiness {
+ public:
+  explicit Readiness(std::span<const Step> steps)
+      : steps_(steps),
+        waits_(steps.size()),
+        inputs_(steps.size()),
+        users_(steps.size()),
+        asked_(steps.size()) {
+    for (StepIndex i = 0; i < steps.size(); ++i) {
+      inputs_[i].insert(steps[i].inputs.begin(), steps[i].inputs.end());
+      for (const StepIndex input : inputs_[i])
+        users_[input].push_back(i);
+    }
+    for (StepIndex i = 0; i < steps.size(); ++i) {
+      if (is_fetch(i)) {
+        if (users_[i].empty()) want(i);
+        continue;
+      }
+      for (const StepIndex input : inputs_[i])
+        waits_[i] += is_fetch(input) ? 0 : 1;
+      if (waits_[i] == 0) ready_.insert(i);
+    }
+  }
+
+  bool is_fetch(StepIndex i) const {
+    return std::holds_alternative<Fetch>(steps_[i].operation);
+  }
+
+  // The lowest step that can go on now, below `limit`.
+  std::optional<StepIndex> take(StepIndex limit) {
+    if (ready_.empty() || *ready_.begin() >= limit) return std::nullopt;
+    const StepIndex first = *ready_.begin();
+    ready_.erase(ready_.begin());
+    return first;
+  }
+
+  void done(StepIndex i) {
+    done_.insert(i);
+    for (const StepIndex user : users_[i]) {
+      // Users of a Fetch wait for it only from the moment they have asked for it.
+      if (is_fetch(i) && !asked_[user]) continue;
+      if (--waits_[user] == 0) ready_.insert(user);
+    }
+  }
+
+  // Step `i` was not remembered. True if its inputs are all there; if not, it is ready
+  // again when they are.
+  bool ask_inputs(StepIndex i) {
+    asked_[i] = true;
+    for (const StepIndex input : inputs_[i]) {
+      if (!is_fetch(input) || done_.count(input) != 0) continue;
+      want(input);
+      ++waits_[i];
+    }
+    return waits_[i] == 0;
+  }
+  bool has_asked(StepIndex i) const { return asked_[i]; }
+
+ private:
+  void want(StepIndex fetch) {
+    if (wanted_.insert(fetch).second) ready_.insert(fetch);
+  }
+
+  std::span<const Step> steps_;
+  std::vector<std::size_t> waits_;
+  std::vector<std::set<StepIndex>> inputs_;  // without repetitions
+  std::vector<std::vector<StepIndex>> users_;
+  std::vector<bool> asked_;
+  std::set<StepIndex> ready_;
+  std::set<StepIndex> wanted_;
+  std::set<StepIndex> done_;
+};
+
+class GraphRun {
+ public:
+  GraphRun(const Graph& graph, Executor& executor, StepCache& cache,
+           oci::Activity& activity, std::stop_token stop)
+      : steps_(graph.steps()),
+        executor_(executor),
+        cache_(cache),
+        activity_(activity),
+        outside_(std::move(stop)),
+        readiness_(steps_),
+        results_(steps_.size()),
+        stops_(steps_.size()),
+        failed_at_(steps_.size()) {
+    for (StepIndex i = 0; i < steps_.size(); ++i) {
+      if (const auto* fetch = std::get_if<Fetch>(&steps_[i].operation))
+        results_[i] = fetched_tree(*fetch);
+    }
+  }
+
+  std::vector<Tree> run(unsigned jobs) {
+    {
+      const std::stop_callback on_stop(outside_, [this] { stop_all(); });
+      std::vector<std::jthread> threads;
+      const std::size_t count =
+          std::clamp<std::size_t>(steps_.size(), 1, std::max(1U, jobs));
+      for (std::size_t i = 0; i < count; ++i)
+        threads.emplace_back([this] { work(); });
+    }
+    if (outside_.stop_requested()) throw oci::Cancelled();
+    if (failure_) std::rethrow_exception(failure_);
+    std::vector<Tree> trees;
+    for (auto& result : results_)
+      trees.push_back(std::move(result).value());
+    return trees;
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      if (outside_.stop_requested()) break;
+      const auto next = readiness_.take(failed_at_);
+      if (!next) {
+        if (running_ == 0) break;
+        changed_.wait(lock);
+        continue;
+      }
+      ++running_;
+      const bool asked = readiness_.has_asked(*next);
+      lock.unlock();
+      attempt(*next, asked);
+      lock.lock();
+      --running_;
+      changed_.notify_all();
+    }
+    changed_.notify_all();
+  }
+
+  // One turn of a step: from the cache, or executed, or put back to wait for its inputs.
+  void attempt(StepIndex i, bool asked) {
+    try {
+      if (!asked && !readiness_.is_fetch(i) && !is_import(i)) {
+        if (auto known = cache_.find(key_of(i))) {
+          oci::Activity step = start(i);
+          step.end(Outcome::cached);
+          finish(i, std::move(*known));
+          return;
+        }
+        const std::lock_guard lock(mutex_);
+        if (!readiness_.ask_inputs(i)) return;
+      }
+      finish(i, perform(i));
+    } catch (Error& e) {
+      e.at(steps_[i].place);
+      fail(i, std::current_exception());
+    } catch (...) {
+      fail(i, std::current_exception());
+    }
+  }
+
+  Tree perform(StepIndex i) {
+    std::vector<Tree> inputs;
+    for (const StepIndex input : steps_[i].inputs)
+      inputs.push_back(*results_[input]);
+    oci::Activity step = start(i);
+    Tree tree = executor_.execute(steps_[i], inputs, step, stops_[i].get_token());
+    if (readiness_.is_fetch(i)) {
+      if (tree.digest() != results_[i]->digest()) {
+        throw Error(Errc::internal, "a fetch gave another tree than its lock entry says");
+      }
+    } else if (!is_import(i) && !tree.has_local_files()) {
+      cache_.remember(key_of(i), tree);
+    }
+    step.end(Outcome::done);
+    return tree;
+  }
+
+  oci::Digest key_of(StepIndex i) const {
+    std::vector<oci::Digest> digests;
+    for (const StepIndex input : steps_[i].inputs)
+      digests.push_back(results_[input]->digest());
+    return step_key(steps_[i], digests);
+  }
+
+  void finish(StepIndex i, Tree tree) {
+    const std::lock_guard lock(mutex_);
+    // A fetch's tree is read by others while it is performed; it is there already.
+    if (!readiness_.is_fetch(i)) results_[i] = std::move(tree);
+    readiness_.done(i);
+    changed_.notify_all();
+  }
+
+  void fail(StepIndex i, std::exception_ptr why) {
+    const std::lock_guard lock(mutex_);
+    if (i >= failed_at_) return;  // cancelled by the failure of an earlier step
+    failed_at_ = i;
+    failure_ = std::move(why);
+    for (StepIndex later = i + 1; later < stops_.size(); ++later)
+      stops_[later].request_stop();
+  }
+
+  void stop_all() {
+    for (auto& stop : stops_)
+      stop.request_stop();
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
+  bool is_import(StepIndex i) const {
+    return std::holds_alternative<Import>(steps_[i].operation);
+  }
+
+  // Activities have one thread each; starting a child is the parent's act.
+  oci::Activity start(StepIndex i) {
+    const std::lock_guard lock(activity_mutex_);
+    return activity_.start(steps_[i].label);
+  }
+
+  std::span<const Step> steps_;
+  Executor& executor_;
+  StepCache& cache_;
+  oci::Activity& activity_;
+  std::stop_token outside_;
+
+  std::mutex activity_mutex_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  Readiness readiness_;
+  // Set once, before a step that reads it becomes ready.
+  std::vector<std::optional<Tree>> results_;
+  std::vector<std::stop_source> stops_;
+  std::size_t running_ = 0;
+  StepIndex failed_at_;  // the lowest failing step; the number of steps: none
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+std::vector<Tree> run_graph(const Graph& graph, Executor& executor, StepCache& cache,
+                            unsigned jobs, oci::Activity& activity,
+                            std::stop_token stop) {
+  return GraphRun(graph, executor, cache, activity, std::move(stop)).run(jobs);
+}
+
+}  // namespace lithify

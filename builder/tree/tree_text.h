@@ -1,0 +1,25 @@
+// tree_text: the canonical text of a tree, which is hashed and kept in the step cache.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "builder/tree/tree.h"
+
+namespace lithify {
+
+enum class LocalFiles {
+  by_digest,  // content without a place: for digests
+  refuse,     // Errc::internal
+};
+
+std::string write_tree_text(const Tree::Nodes& nodes, LocalFiles local);
+
+// Throws Errc::bad_input that names the line.
+Tree::Nodes read_tree_text(std::string_view text);
+
+// Why this is no path of a tree; nullptr if it is one. "" is the root.
+const char* path_problem(std::string_view path);
+
+}  // namespace lithify
