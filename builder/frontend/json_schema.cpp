@@ -1,7 +1,7 @@
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "builder/frontend/lithify_file.h"
 #include "builder/frontend/schema.h"
@@ -34,7 +34,8 @@ json scalar_schema(Type type) {
       return {{"type", json::array({"integer", "string"})},
               {"pattern", "^[0-9]+(/(tcp|udp|sctp))?$|\\$\\("}};
     case Type::platform:
-      return {{"type", "string"}, {"pattern", "^[a-z0-9]+/[a-z0-9_]+(/v[0-9]+)?$|\\$\\("}};
+      return {{"type", "string"},
+              {"pattern", "^[a-z0-9]+/[a-z0-9_]+(/v[0-9]+)?$|\\$\\("}};
     case Type::sha256:
       return {{"type", "string"}, {"pattern", "^(sha256:)?[0-9a-f]{64}$|\\$\\("}};
     case Type::url:
@@ -83,7 +84,8 @@ class SchemaMaker {
       case Form::map:
         return {{"type", "object"}, {"additionalProperties", schema_of(*shape.item)}};
       case Form::either:
-        return {{"anyOf", json::array({schema_of(*shape.shorthand), schema_of(*shape.item)})}};
+        return {{"anyOf",
+                 json::array({schema_of(*shape.shorthand), schema_of(*shape.item)})}};
       case Form::record:
         return record(shape);
       case Form::variants:
@@ -117,10 +119,12 @@ class SchemaMaker {
   void add_field(json& schema, const Field& field) {
     if (!field.shape) return;
     std::string description(field.description);
-    if (!field.fallback.empty()) description += fmt::format(" Default: {}.", field.fallback);
+    if (!field.fallback.empty())
+      description += fmt::format(" Default: {}.", field.fallback);
     const json value = schema_of(*field.shape);
     // Beside "$ref" draft-07 reads nothing else.
-    json property = value.contains("$ref") ? json{{"allOf", json::array({value})}} : value;
+    json property =
+        value.contains("$ref") ? json{{"allOf", json::array({value})}} : value;
     property["description"] = description;
     property["markdownDescription"] = description;
     schema["properties"][std::string(field.name)] = std::move(property);
@@ -161,6 +165,8 @@ class SchemaMaker {
 
 }  // namespace
 
-std::string json_schema() { return SchemaMaker().make(file_shape()).dump(2) + "\n"; }
+std::string json_schema() {
+  return SchemaMaker().make(file_shape()).dump(2) + "\n";
+}
 
 }  // namespace lithify

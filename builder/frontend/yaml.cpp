@@ -138,7 +138,8 @@ class TreeBuilder {
       case FYET_DOCUMENT_START:
         return start_document(event.document_start);
       case FYET_ALIAS:
-        refuse(event.alias.anchor, code::k_anchor, "aliases are not part of build files",
+        refuse(begin_of(event.alias.anchor) - 1, end_of(event.alias.anchor),
+               code::k_anchor, "aliases are not part of build files",
                "write the value out, or use an argument: `$(args.name)`");
       case FYET_SCALAR:
         return scalar(event.scalar);
@@ -179,7 +180,8 @@ class TreeBuilder {
 
   void check_opening(const Opening& opening) const {
     if (opening.anchor)
-      refuse(opening.anchor, code::k_anchor, "anchors are not part of build files",
+      refuse(begin_of(opening.anchor) - 1, end_of(opening.anchor), code::k_anchor,
+             "anchors are not part of build files",
              "write the value out, or use an argument: `$(args.name)`");
     if (opening.tag)
       refuse(opening.tag, code::k_tag, "tags are not part of build files",
@@ -213,6 +215,11 @@ class TreeBuilder {
     if (text) node.text.assign(text, size);
     const fy_scalar_style style =
         data.value ? fy_token_scalar_style(data.value) : FYSS_PLAIN;
+    const bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+    if (quoted && node.begin > 0) {  // the marks stand inside the quotes
+      --node.begin;
+      last_ = node.end = std::min(node.end + 1, source_->text().size());
+    }
     const bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
     if (block) blocks_.emplace_back(node.begin, node.end);
     node.multiline = block || source_->slice(node.begin, node.end).find('\n') !=
@@ -326,11 +333,35 @@ class TreeBuilder {
       if (first->msg) what = first->msg;
     }
     oci::Error e = error(at, at + 1, code::k_syntax, "the file is not YAML here", what);
-    const auto open = std::find_if(stack_.rbegin(), stack_.rend(),
-                                   [](const Open& o) { return o.flow; });
-    if (open != stack_.rend())
-      e.also_at(source_->place(open->bracket, open->bracket + 1), "opened here");
+    const std::vector<std::size_t> open = open_brackets(at);
+    if (!open.empty())
+      e.also_at(source_->place(open.back(), open.back() + 1), "opened here");
     throw e;
+  }
+
+  // The brackets that are open at an offset the parser gave up at: those it told about,
+  // and those in the text it had only looked ahead at.
+  std::vector<std::size_t> open_brackets(std::size_t until) const {
+    std::vector<std::size_t> open;
+    for (const Open& collection : stack_) {
+      if (collection.flow) open.push_back(collection.bracket);
+    }
+    const std::size_t from = open.empty() ? last_ : std::max(last_, open.back() + 1);
+    const std::string_view text = source_->text().substr(0, until);
+    char before = '\n';  // the last character that was no space
+    for (std::size_t at = from; at < text.size(); ++at) {
+      const char c = text[at];
+      const bool value_starts =
+          std::string_view("\n:-,[{").find(before) != std::string_view::npos;
+      if ((c == '[' || c == '{') && value_starts) open.push_back(at);
+      if ((c == ']' || c == '}') && !open.empty()) open.pop_back();
+      if ((c == '"' || c == '\'') && value_starts)
+        at = std::min(text.find(c, at + 1), text.size());
+      if (c == '#' && at > 0 && text[at - 1] == ' ') at = text.find('\n', at) - 1;
+      if (at >= text.size()) break;
+      if (text[at] != ' ') before = text[at];
+    }
+    return open;
   }
 
   std::shared_ptr<const SourceText> source_;
