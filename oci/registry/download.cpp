@@ -1,0 +1,298 @@
+// download: try, resume, try elsewhere; believe only the digest.
+#include "oci/registry/download.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <fcntl.h>
+#include <mutex>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/base/fd.h"
+
+namespace oci {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t k_report_step = 256 * 1024;
+constexpr std::chrono::milliseconds k_lock_poll{50};
+constexpr int k_max_wrong = 2;
+
+void wait_or_stop(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, stop, time, [] { return false; });
+  if (stop.stop_requested()) throw Cancelled();
+}
+
+bool may_pass(int status) {
+  return status == 408 || status == 429 || status >= 500;
+}
+bool is_body(int status) {
+  return status == 200 || status == 206;
+}
+bool is_absent(int status) {
+  return status == 404 || status == 410;
+}
+
+std::string answer(const std::string& url, int status) {
+  return fmt::format("{} answers {}", url_for_people(url), status);
+}
+
+// Counts failures without progress and sleeps between them.
+class Patience {
+ public:
+  explicit Patience(const RetryPolicy& policy) : policy_(policy) {}
+
+  // Sleeps, or throws `error` when it is the last straw.
+  void lose(const Error& error, std::chrono::seconds asked, const std::stop_token& stop) {
+    if (++failures_ >= policy_.attempts) throw Error(error);
+    const auto doubled = policy_.first_wait * (1 << std::min(failures_ - 1, 16));
+    const auto wait = std::max<std::chrono::milliseconds>(doubled, asked);
+    wait_or_stop(std::min(wait, policy_.longest_wait), stop);
+  }
+  void regain() { failures_ = 0; }
+
+ private:
+  const RetryPolicy& policy_;
+  int failures_ = 0;
+};
+
+}  // namespace
+
+// An unfinished file, ours alone while we hold its lock.
+class Downloader::Partial {
+ public:
+  Partial(const fs::path& directory, const Digest& digest, const std::stop_token& stop)
+      : path_(directory / digest.hex()) {
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) {
+      throw errno_error(error.value(), "creating the directory " + directory.string());
+    }
+    while (!try_open())
+      wait_or_stop(k_lock_poll, stop);
+  }
+
+  std::uint64_t size() const { return size_; }
+  void append(Bytes data) {
+    write_all(fd_.get(), data, path_.string());
+    size_ += data.size();
+  }
+  void clear() {
+    if (::ftruncate(fd_.get(), 0) != 0) {
+      throw errno_error(errno, "emptying " + path_.string());
+    }
+    size_ = 0;
+  }
+  std::unique_ptr<Source> open() const {
+    return std::make_unique<FileSource>(open_file(path_, O_RDONLY), path_.string());
+  }
+  void remove() { ::unlink(path_.c_str()); }
+
+ private:
+  // False if someone else holds the file, or removed it before our lock.
+  bool try_open() {
+    fd_ = open_file(path_, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0644);
+    struct stat status {};
+    if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+    if (::fstat(fd_.get(), &status) != 0 || status.st_nlink == 0) return false;
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    return true;
+  }
+
+  fs::path path_;
+  Fd fd_;
+  std::uint64_t size_ = 0;
+};
+
+// One call of fetch(), with the file's lock in hand.
+class Downloader::Attempt {
+ public:
+  Attempt(Downloader& downloader, const DownloadRequest& request, Activity& activity,
+          std::stop_token stop)
+      : downloader_(downloader),
+        request_(request),
+        activity_(activity),
+        stop_(std::move(stop)),
+        partial_(downloader.partial_directory_, request.blob.digest, stop_),
+        patience_(downloader.retry_),
+        open_urls_(request.urls) {}
+
+  BlobRef run() {
+    if (downloader_.into_.has(request_.blob.digest)) {  // a neighbour was faster
+      partial_.remove();
+      return request_.blob;
+    }
+    if (partial_.size() > request_.blob.size) partial_.clear();
+    for (std::size_t next = 0;; ++next) {
+      if (partial_.size() < request_.blob.size || request_.blob.size == 0) {
+        if (open_urls_.empty()) throw nobody_has_it();
+        next %= open_urls_.size();
+        if (!advance(next)) continue;
+      }
+      if (commit()) return request_.blob;
+      discard(fmt::format("{} has other bytes than its digest {} says",
+                          url_for_people(last_url_), request_.blob.digest.brief()));
+    }
+  }
+
+ private:
+  class Tail final : public Sink {
+   public:
+    explicit Tail(Attempt& attempt) : attempt_(attempt) {}
+    void write(Bytes data) override {
+      if (attempt_.partial_.size() + data.size() > attempt_.request_.blob.size) {
+        throw Error(Errc::mismatch,
+                    url_for_people(attempt_.last_url_) + " is longer than it should be");
+      }
+      attempt_.partial_.append(data);
+      attempt_.report();
+    }
+
+   private:
+    Attempt& attempt_;
+  };
+
+  // True when the file has its full length.
+  bool advance(std::size_t which) {
+    last_url_ = open_urls_[which];
+    const std::uint64_t before = partial_.size();
+    HttpResponse response;
+    try {
+      Tail tail(*this);
+      response = downloader_.http_.get({last_url_, before}, tail, stop_);
+    } catch (const Error& e) {
+      if (partial_.size() > before) patience_.regain();
+      if (e.code() == Errc::mismatch) {
+        discard(e.what());
+      } else if (e.code() == Errc::unavailable) {
+        patience_.lose(e, std::chrono::seconds(0), stop_);
+      } else {
+        throw;
+      }
+      return false;
+    }
+    return judge(response, which);
+  }
+
+  bool judge(const HttpResponse& response, std::size_t which) {
+    if (is_body(response.status)) {
+      if (partial_.size() == request_.blob.size) return true;
+      discard(fmt::format("{} ends after {} of {} bytes", url_for_people(last_url_),
+                          partial_.size(), request_.blob.size));
+    } else if (response.status == 416) {
+      discard(url_for_people(last_url_) + " is shorter than it should be");
+    } else if (may_pass(response.status)) {
+      patience_.lose(Error(Errc::unavailable, answer(last_url_, response.status)),
+                     response.retry_after, stop_);
+    } else {
+      refusals_.push_back(answer(last_url_, response.status));
+      if (!is_absent(response.status)) refused_ = true;
+      open_urls_.erase(open_urls_.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    return false;
+  }
+
+  bool commit() {
+    auto writer = downloader_.into_.create();
+    try {
+      auto checked = verified(partial_.open(), request_.blob.digest, request_.blob.size);
+      copy(*checked, *writer);
+    } catch (const Error& e) {
+      if (e.code() != Errc::mismatch) throw;
+      return false;
+    }
+    writer->commit();
+    partial_.remove();
+    return true;
+  }
+
+  void discard(const std::string& why) {
+    partial_.clear();
+    if (++wrong_ < k_max_wrong) return;
+    partial_.remove();
+    throw Error(Errc::mismatch, why)
+        .add_note(fmt::format("{} bytes with digest {} were expected", request_.blob.size,
+                              request_.blob.digest.str()));
+  }
+
+  Error nobody_has_it() {
+    partial_.remove();
+    Error error(refused_ ? Errc::denied : Errc::not_found,
+                fmt::format("{} is on none of its mirrors", request_.what));
+    for (const std::string& refusal : refusals_)
+      error.add_note(refusal);
+    if (!request_.hint.empty()) error.add_hint(request_.hint);
+    return error;
+  }
+
+  void report() {
+    if (partial_.size() < reported_ + k_report_step &&
+        partial_.size() != request_.blob.size) {
+      return;
+    }
+    reported_ = partial_.size();
+    activity_.advance(reported_, request_.blob.size);
+  }
+
+  Downloader& downloader_;
+  const DownloadRequest& request_;
+  Activity& activity_;
+  std::stop_token stop_;
+  Partial partial_;
+  Patience patience_;
+  std::vector<std::string> open_urls_;
+  std::string last_url_ = "the unfinished download";
+  std::vector<std::string> refusals_;
+  bool refused_ = false;
+  std::uint64_t reported_ = 0;
+  int wrong_ = 0;
+};
+
+Downloader::Downloader(HttpClient& http, BlobStore& into, fs::path partial_directory,
+                       RetryPolicy retry)
+    : http_(http),
+      into_(into),
+      partial_directory_(std::move(partial_directory)),
+      retry_(retry) {}
+
+BlobRef Downloader::fetch(const DownloadRequest& request, Activity& activity,
+                          std::stop_token stop) {
+  if (into_.has(request.blob.digest)) return request.blob;
+  if (request.urls.empty()) {
+    throw Error(Errc::internal, request.what + " has no mirror to come from");
+  }
+  return during([&] { return "downloading " + request.what; },
+                [&] { return Attempt(*this, request, activity, stop).run(); });
+}
+
+std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
+                                       std::stop_token stop) {
+  Patience patience(request.retry);
+  while (true) {
+    StringSink text;
+    try {
+      const HttpResponse response = http.get({request.url, 0, request.limit}, text, stop);
+      if (is_body(response.status)) return std::move(text.text);
+      if (is_absent(response.status)) return std::nullopt;
+      Error error(may_pass(response.status) ? Errc::unavailable : Errc::denied,
+                  answer(request.url, response.status));
+      if (!may_pass(response.status)) throw Error(error);
+      patience.lose(error, response.retry_after, stop);
+    } catch (const Error& e) {
+      if (e.code() != Errc::unavailable) throw;
+      patience.lose(e, std::chrono::seconds(0), stop);
+    }
+  }
+}
+
+}  // namespace oci

@@ -1,0 +1,66 @@
+// download: files by digest from a list of mirrors, resumed where an earlier try stopped.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "oci/base/activity.h"
+#include "oci/registry/http_client.h"
+#include "oci/store/blob_store.h"
+
+namespace oci {
+
+// Failures that may pass (no answer, 408, 429, 5xx) are tried again this often, unless
+// there was progress in between.
+struct RetryPolicy {
+  int attempts = 5;
+  std::chrono::milliseconds first_wait{250};  // doubled each time
+  std::chrono::milliseconds longest_wait{30'000};
+};
+
+struct DownloadRequest {
+  std::vector<std::string> urls;  // mirrors of one file, best first
+  BlobRef blob;                   // what the file must be
+  std::string what;               // for messages: "bash 5.2.15-2 (amd64)"
+  std::string hint;               // what to type when no mirror has it
+};
+
+// Safe to share between threads and processes: two that want one file take turns.
+class Downloader {
+ public:
+  // Unfinished files wait in `partial_directory`, named by digest, until a later call
+  // finishes them. It is made when needed; it should be on the disk of the store.
+  Downloader(HttpClient& http, BlobStore& into, std::filesystem::path partial_directory,
+             RetryPolicy retry = {});
+
+  // Puts the file into the store, unless it is there. Advances `activity`, does not end
+  // it. Throws Errc::not_found if no mirror has it, Errc::mismatch if two tries brought
+  // other bytes, Errc::unavailable if no mirror answers.
+  BlobRef fetch(const DownloadRequest& request, Activity& activity, std::stop_token stop);
+
+ private:
+  class Partial;
+  class Attempt;
+
+  HttpClient& http_;
+  BlobStore& into_;
+  std::filesystem::path partial_directory_;
+  RetryPolicy retry_;
+};
+
+struct SmallRequest {
+  std::string url;
+  std::uint64_t limit;  // more bytes are Errc::bad_input
+  RetryPolicy retry = {};
+};
+
+// A small file whose digest is not known: an index. nullopt for 404 and 410.
+std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
+                                       std::stop_token stop);
+
+}  // namespace oci
