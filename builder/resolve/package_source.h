@@ -24,9 +24,8 @@ struct AptEnvironment {
   std::string mirror;       // LITHIFY_APT_MIRROR, or empty
   std::string config_file;  // the user's config.toml; it need not exist
   std::string apt_directory = "/etc/apt";
-  std::vector<std::string> keyring_directories = {"/usr/share/keyrings",
-                                                  "/etc/apt/keyrings",
-                                                  "/etc/apt/trusted.gpg.d"};
+  std::vector<std::string> keyring_directories = {
+      "/usr/share/keyrings", "/etc/apt/keyrings", "/etc/apt/trusted.gpg.d"};
   std::int64_t now = 0;       // seconds since 1970
   std::string gpgv = "gpgv";  // found along PATH unless it has a slash
 };
