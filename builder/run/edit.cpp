@@ -4,6 +4,8 @@
 
 #include "oci/base/error.h"
 
+#include "builder/run/debian_install.h"
+#include "builder/run/edit_users.h"
 #include "builder/run/fetched_tree.h"
 
 namespace lithify {
@@ -45,14 +47,27 @@ class Editor {
   Tree operator()(const SetAttributesAction& action) {
     return set_attributes(action.what, seen(), context_);
   }
-  Tree operator()(const UnpackDebAction&) { not_built("Debian packages"); }
-  Tree operator()(const InstallDebianAction&) { not_built("Debian packages"); }
-  Tree operator()(const AddUsersAction&) { not_built("users"); }
-  Tree operator()(const AddGroupsAction&) { not_built("groups"); }
+  Tree operator()(const UnpackDebAction& action) {
+    return unpack_deb(action, context_.input(action.input), debian());
+  }
+  Tree operator()(const InstallDebianAction& action) {
+    const std::size_t count = action.packages.size();
+    if (count == 0) return {};
+    context_.input(action.first + count - 1);  // all of them are there
+    return install_debian(action, context_.inputs.subspan(action.first, count), seen(),
+                          debian());
+  }
+  Tree operator()(const AddUsersAction& action) {
+    return add_users(action.what, seen(), context_.store, context_.edit.mtime);
+  }
+  Tree operator()(const AddGroupsAction& action) {
+    return add_groups(action.what, seen(), context_.store, context_.edit.mtime);
+  }
 
  private:
-  [[noreturn]] static void not_built(std::string_view what) {
-    throw Error(Errc::internal, fmt::format("{} are not built yet", what));
+  DebianContext debian() const {
+    return {context_.store, context_.activity, context_.edit.mtime, context_.edit.clamp,
+            context_.stop};
   }
 
   // The full tree as it is before the next action.

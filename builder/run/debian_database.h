@@ -1,0 +1,24 @@
+// debian_database: what dpkg and scanners read about the installed packages.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "builder/run/debian_package.h"
+#include "builder/run/installed_root.h"
+
+namespace lithify {
+
+// With the package dpkg among `packages`, or /var/lib/dpkg/status below: dpkg's own
+// database (status, info/, triggers/, arch), added to what is there. Otherwise one file
+// per package in /var/lib/dpkg/status.d and its md5sums beside it, where scanners look in
+// images without dpkg. `packages` are sorted.
+void write_database(InstalledRoot& root, std::span<const DebianPackage> packages,
+                    std::string_view architecture, const oci::BlobStore& store);
+
+// The package's paragraph in the order dpkg writes fields, ended by a newline.
+std::string status_paragraph(const DebianPackage& package, const oci::BlobStore& store);
+
+}  // namespace lithify

@@ -1,0 +1,19 @@
+// debian_merge: the files of all packages, each path from one of them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+
+#include "builder/run/debian_drop.h"
+#include "builder/run/debian_install.h"
+#include "builder/run/debian_package.h"
+#include "builder/run/installed_root.h"
+
+namespace lithify {
+
+// Lays the data of `packages`, which are sorted by name, into `root` by the rules that
+// install_debian documents.
+void merge_packages(InstalledRoot& root, std::span<const DebianPackage> packages,
+                    const DropRules& drop, const DebianContext& context);
+
+}  // namespace lithify
