@@ -1,0 +1,175 @@
+"""What the scenarios share: running lithify, reading images with other people's tools.
+
+Every scenario is a unittest program; `python3 tests/scenarios/hello_test.py` runs one by
+hand with build/release/lithify. Servers and scratch folders belong to one test and are
+gone with it.
+"""
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+LITHIFY = os.environ.get("LITHIFY", str(TOP / "build/release/lithify"))
+STORE = os.environ.get("LITHIFY_TEST_STORE", str(TOP / "build/release/test-store"))
+EXAMPLES = TOP / "examples"
+
+
+def have(program):
+    return shutil.which(program) is not None
+
+
+def needs(*programs):
+    """Skips a test, with the reason, where a judge is not installed."""
+    missing = [p for p in programs if not have(p)]
+    return unittest.skipIf(missing, "not installed: " + ", ".join(missing))
+
+
+def needs_root():
+    return unittest.skipUnless(os.geteuid() == 0, "needs root")
+
+
+class Scenario(unittest.TestCase):
+    """One test in an empty folder, with a store shared by all."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lithify-scenario-"))
+        self.addCleanup(self._remove)
+        self.store = pathlib.Path(STORE)
+
+    def _remove(self):
+        subprocess.run(["chmod", "-R", "u+rwX", str(self.folder)], check=False,
+                       stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def example(self, name, to=None):
+        """A fresh copy of an example project."""
+        target = self.folder / (to or name)
+        shutil.copytree(EXAMPLES / name, target,
+                        ignore=shutil.ignore_patterns("lithify.lock", "out"))
+        return target
+
+    def write(self, path, text, mode=None):
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        if mode is not None:
+            target.chmod(mode)
+        return target
+
+    def lithify(self, *args, cwd=None, env=None, status=0, store=None, program=None):
+        """Runs lithify; fails unless it exits with `status`. None: any status."""
+        environment = {k: v for k, v in os.environ.items()
+                       if k in ("PATH", "HOME", "LITHIFY_APT_MIRROR", "http_proxy",
+                                "https_proxy", "no_proxy", "TMPDIR")}
+        environment["LITHIFY_STORE"] = str(store or self.store)
+        environment.update(env or {})
+        result = subprocess.run([program or LITHIFY, *map(str, args)],
+                                cwd=cwd or self.folder, env=environment, text=True,
+                                stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if status is not None and result.returncode != status:
+            self.fail(f"lithify {' '.join(map(str, args))} exited with {result.returncode}, "
+                      f"not {status}\n--- stdout\n{result.stdout}\n--- stderr\n{result.stderr}")
+        return result
+
+    def build(self, cwd, *args, **kwargs):
+        """lithify build; returns {image name: digest} from its stdout."""
+        out = self.lithify("build", *args, cwd=cwd, **kwargs).stdout
+        return dict(line.split(" ") for line in out.splitlines())
+
+    def run_program(self, *args, **kwargs):
+        result = subprocess.run([str(a) for a in args], text=True, capture_output=True,
+                                check=False, **kwargs)
+        if result.returncode != 0:
+            self.fail(f"{' '.join(map(str, args))} exited with {result.returncode}\n"
+                      f"{result.stdout}\n{result.stderr}")
+        return result.stdout
+
+
+# ---- reading an OCI layout without any code of ours ---------------------------------------
+
+
+def blob(layout, digest):
+    algorithm, value = digest.split(":")
+    data = (pathlib.Path(layout) / "blobs" / algorithm / value).read_bytes()
+    found = hashlib.new(algorithm, data).hexdigest()
+    if found != value:
+        raise AssertionError(f"blob {digest} has digest {found}")
+    return data
+
+
+def manifest_of(layout, architecture=None):
+    """The manifest of the one image in a layout, or of one architecture of its index."""
+    index = json.loads((pathlib.Path(layout) / "index.json").read_text())
+    descriptor = index["manifests"][-1]
+    document = json.loads(blob(layout, descriptor["digest"]))
+    while "manifests" in document:
+        chosen = [m for m in document["manifests"]
+                  if architecture in (None, m["platform"]["architecture"])]
+        document = json.loads(blob(layout, chosen[0]["digest"]))
+    return document
+
+
+def config_of(layout, architecture=None):
+    return json.loads(blob(layout, manifest_of(layout, architecture)["config"]["digest"]))
+
+
+def layer_tar(layout, descriptor):
+    data = blob(layout, descriptor["digest"])
+    kind = descriptor["mediaType"].rpartition("+")[2]
+    if kind == "zstd":
+        data = subprocess.run(["zstd", "-dcq"], input=data, stdout=subprocess.PIPE,
+                              check=True).stdout
+    elif kind == "gzip":
+        data = subprocess.run(["gzip", "-dcq"], input=data, stdout=subprocess.PIPE,
+                              check=True).stdout
+    return data
+
+
+def layer_members(layout, descriptor):
+    with tarfile.open(fileobj=io.BytesIO(layer_tar(layout, descriptor))) as tar:
+        return tar.getmembers()
+
+
+def files_of(layout, architecture=None):
+    """The image's file system by Python's tarfile: path -> fact about it. Whiteouts apply."""
+    files = {}
+    for descriptor in manifest_of(layout, architecture)["layers"]:
+        layer = {}
+        with tarfile.open(fileobj=io.BytesIO(layer_tar(layout, descriptor))) as tar:
+            for member in tar:
+                path = member.name.rstrip("/")
+                folder, _, name = path.rpartition("/")
+                if name == ".wh..wh..opq":
+                    for gone in [p for p in files if p.startswith(folder + "/")]:
+                        del files[gone]
+                elif name.startswith(".wh."):
+                    victim = (folder + "/" if folder else "") + name[4:]
+                    for gone in [p for p in files
+                                 if p == victim or p.startswith(victim + "/")]:
+                        del files[gone]
+                else:
+                    layer[path] = fact(tar, member, layer)
+        files.update(layer)
+    return files
+
+
+def fact(tar, member, layer):
+    common = (oct(member.mode), member.uid, member.gid, member.mtime)
+    if member.islnk():
+        return layer[member.linkname]
+    if member.isreg():
+        return ("file", *common, hashlib.sha256(tar.extractfile(member).read()).hexdigest())
+    if member.issym():
+        return ("symlink", member.uid, member.gid, member.mtime, member.linkname)
+    if member.isdir():
+        return ("dir", *common)
+    return ("other", *common)
