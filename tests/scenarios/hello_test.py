@@ -57,23 +57,17 @@ class Hello(Scenario):
                 "skopeo", "inspect", f"{kind}-archive:{self.project}/hello.{kind}.tar"))
             self.assertEqual(seen["Created"], "1980-01-01T00:00:00Z")
 
-    @needs("crun", "skopeo", "umoci")
+    @needs("runc", "skopeo", "umoci")
     @needs_root()
-    def test_crun_runs_it(self):
-        # umoci of Debian 12 knows gzip layers only; the conversion keeps the diff ids.
-        self.build(self.project, "--output", "docker-archive=hello.tar")
-        self.run_program("skopeo", "copy", "--insecure-policy",
-                         f"docker-archive:{self.project}/hello.tar",
-                         f"oci:{self.folder}/gzip:hello")
-        self.run_program("umoci", "unpack", "--image", f"{self.folder}/gzip:hello",
-                         f"{self.folder}/bundle")
-        spec_file = self.folder / "bundle/config.json"
-        spec = json.loads(spec_file.read_text())
-        spec["process"]["terminal"] = False
-        spec_file.write_text(json.dumps(spec))
-        out = self.run_program("crun", "run", f"hello-{self.folder.name}",
-                               cwd=self.folder / "bundle")
-        self.assertEqual(out, "hello from an image made of one file\n")
+    def test_runc_runs_it(self):
+        self.assertEqual(self.run_bundle(self.bundle(self.layout)),
+                         "hello from an image made of one file\n")
+
+    @needs("podman")
+    @needs_root()
+    def test_podman_runs_it(self):
+        self.assertEqual(self.podman_run(self.layout),
+                         "hello from an image made of one file\n")
 
     def test_the_layer_has_no_names_and_no_padding(self):
         for descriptor in manifest_of(self.layout)["layers"]:

@@ -94,6 +94,56 @@ class Scenario(unittest.TestCase):
         return result.stdout
 
 
+    # ---- running images with other people's runtimes -------------------------------------
+
+    def bundle(self, layout, architecture="amd64"):
+        """umoci's idea of an image, as a runtime bundle. umoci 0.4 knows gzip layers only,
+        so skopeo converts; diff ids, and with them all files, stay what they are."""
+        place = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        self.run_program("skopeo", "copy", "--insecure-policy", "--override-arch",
+                         architecture, "--dest-compress-format", "gzip",
+                         f"oci:{layout}", f"oci:{place}/gzip:image")
+        rootless = [] if os.geteuid() == 0 else ["--rootless"]
+        self.run_program("umoci", "unpack", *rootless, "--image", f"{place}/gzip:image",
+                         place / "bundle")
+        return place / "bundle"
+
+    def start_bundle(self, bundle, args=None, tmpfs=()):
+        """Starts a bundle with runc, on the host's network; returns (container, process)."""
+        spec_file = bundle / "config.json"
+        spec = json.loads(spec_file.read_text())
+        spec["process"]["terminal"] = False
+        if args:
+            spec["process"]["args"] = list(args)
+        spec["process"].pop("rlimits", None)
+        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"]
+                                       if n["type"] != "network"]
+        for place in tmpfs:
+            spec["mounts"].append({"destination": place, "type": "tmpfs", "source": "tmpfs",
+                                   "options": ["mode=1777"]})
+        spec_file.write_text(json.dumps(spec))
+        name = f"lithify-{bundle.parent.name}"
+        process = subprocess.Popen(["runc", "run", name], cwd=bundle, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        return name, process
+
+    def run_bundle(self, bundle, args=None):
+        _, process = self.start_bundle(bundle, args)
+        out = process.communicate(timeout=120)[0]
+        self.assertEqual(process.returncode, 0, out)
+        return out
+
+    def podman_run(self, layout, *args):
+        """podman's stdout. vfs, no network and low limits work inside containers too."""
+        return self.run_program(
+            "podman", "--root", self.folder / "podman", "--runroot", self.folder / "run",
+            "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
+            *(["--runtime", "runc"] if have("runc") else []), "run", "--rm", "--network",
+            "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+            f"oci:{layout}", *args)
+
+
 # ---- reading an OCI layout without any code of ours ---------------------------------------
 
 
