@@ -275,24 +275,66 @@ BlobRef Downloader::fetch(const DownloadRequest& request, Activity& activity,
                 [&] { return Attempt(*this, request, activity, stop).run(); });
 }
 
-std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
-                                       std::stop_token stop) {
+namespace {
+
+// One try: what to wait before the next, or whether the file is there at all.
+struct Try {
+  std::optional<Error> failure;  // one that may pass
+  std::chrono::seconds retry_after{0};
+  bool present = false;
+};
+
+Try try_once(HttpClient& http, const SmallRequest& request, Sink& body,
+             std::stop_token stop) {
+  try {
+    const HttpResponse response = http.get({request.url, 0, request.limit}, body, stop);
+    if (is_body(response.status)) return {std::nullopt, {}, true};
+    if (is_absent(response.status)) return {};
+    const Errc code = may_pass(response.status) ? Errc::unavailable : Errc::denied;
+    Error error(code, answer(request.url, response.status));
+    if (code == Errc::denied) throw Error(error);
+    return {std::move(error), response.retry_after, false};
+  } catch (const Error& e) {
+    if (e.code() != Errc::unavailable) throw;
+    return {e, {}, false};
+  }
+}
+
+// Tries until the file came or is known to be absent; false if it is. `fresh` gives an
+// empty sink for each try.
+template <class Fresh>
+bool get_patiently(HttpClient& http, const SmallRequest& request, Fresh fresh,
+                   std::stop_token stop) {
   Patience patience(request.retry);
   while (true) {
-    StringSink text;
-    try {
-      const HttpResponse response = http.get({request.url, 0, request.limit}, text, stop);
-      if (is_body(response.status)) return std::move(text.text);
-      if (is_absent(response.status)) return std::nullopt;
-      Error error(may_pass(response.status) ? Errc::unavailable : Errc::denied,
-                  answer(request.url, response.status));
-      if (!may_pass(response.status)) throw Error(error);
-      patience.lose(error, response.retry_after, stop);
-    } catch (const Error& e) {
-      if (e.code() != Errc::unavailable) throw;
-      patience.lose(e, std::chrono::seconds(0), stop);
-    }
+    const Try result = try_once(http, request, fresh(), stop);
+    if (!result.failure) return result.present;
+    patience.lose(*result.failure, result.retry_after, stop);
   }
+}
+
+}  // namespace
+
+std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
+                                       std::stop_token stop) {
+  StringSink text;
+  const auto fresh = [&]() -> Sink& {
+    text.text.clear();
+    return text;
+  };
+  if (!get_patiently(http, request, fresh, std::move(stop))) return std::nullopt;
+  return std::move(text.text);
+}
+
+std::optional<BlobRef> fetch_unnamed(HttpClient& http, const SmallRequest& request,
+                                     BlobStore& into, std::stop_token stop) {
+  std::unique_ptr<BlobWriter> writer;
+  const auto fresh = [&]() -> Sink& {
+    writer = into.create();
+    return *writer;
+  };
+  if (!get_patiently(http, request, fresh, std::move(stop))) return std::nullopt;
+  return writer->commit();
 }
 
 }  // namespace oci

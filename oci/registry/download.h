@@ -63,4 +63,8 @@ struct SmallRequest {
 std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
                                        std::stop_token stop);
 
+// The same into a store, for a file of any size whose digest is to be found out.
+std::optional<BlobRef> fetch_unnamed(HttpClient& http, const SmallRequest& request,
+                                     BlobStore& into, std::stop_token stop);
+
 }  // namespace oci

@@ -1,0 +1,273 @@
+#include "builder/resolve/requests.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "builder/resolve/locked_set.h"
+#include "builder/resolve/package_source.h"
+
+namespace lithify {
+
+namespace {
+
+std::string request_text(const PackagesStep& step) {
+  std::vector<std::string> words;
+  for (const PackageRequest& package : step.packages) {
+    std::string word = package.name;
+    if (!package.architecture.empty()) word += ":" + package.architecture;
+    if (!package.version.empty()) word += "=" + package.version;
+    words.push_back(std::move(word));
+  }
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  std::string text = step.source + ":";
+  for (const auto& word : words)
+    text += " " + word;
+  if (step.recommends) text += " +recommends";
+  return text;
+}
+
+bool is_remote(const std::string& location) {
+  return location.find("://") != std::string::npos;
+}
+
+const char* encoder_of(Layering::Compression compression) {
+  switch (compression) {
+    case Layering::Compression::zstd:
+      return "zstd";
+    case Layering::Compression::gzip:
+      return "gzip";
+    case Layering::Compression::none:
+      break;
+  }
+  return nullptr;
+}
+
+// Walks a recipe once and notes each request the first time it is met.
+class Collector {
+ public:
+  explicit Collector(const Recipe& recipe) : recipe_(recipe) {}
+
+  Requests collect() {
+    std::set<std::string> encoders;
+    for (const ImageRecipe& image : recipe_.images) {
+      if (const char* encoder = encoder_of(image.layering.compression)) {
+        encoders.insert(encoder);
+      }
+      for (const ImageVariant& variant : image.variants)
+        add_variant(image, variant);
+    }
+    found_.encoders.assign(encoders.begin(), encoders.end());
+    return std::move(found_);
+  }
+
+ private:
+  // What a variant stands on comes first, so that a solver meets the lowest set first.
+  void add_variant(const ImageRecipe& image, const ImageVariant& variant) {
+    if (!seen_.insert("variant " + image.name + " " + variant.platform.str()).second) return;
+    if (variant.from.kind == From::Kind::source) {
+      add_source(variant.from.name, variant.platform, variant.from.place);
+    } else if (variant.from.kind == From::Kind::image) {
+      const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
+      add_variant(*base.image, *base.variant);
+    }
+    std::vector<std::string> below = sets_below(variant);
+    for (std::size_t i = 0; i < variant.steps.size(); ++i) {
+      const RecipeStep& step = variant.steps[i];
+      if (const auto* copy = std::get_if<CopyStep>(&step.verb)) {
+        add_source(copy->source, variant.platform, step.place);
+      }
+      const auto* packages = std::get_if<PackagesStep>(&step.verb);
+      if (packages == nullptr) continue;
+      const std::string key = set_key(image, i, variant.platform);
+      found_.sets.push_back(
+          {key, request_text(*packages), packages, variant.platform, step.place, below});
+      below.push_back(key);
+    }
+  }
+
+  // The sets of every image:<name> this variant is built upon, lowest first.
+  std::vector<std::string> sets_below(const ImageVariant& variant) {
+    if (variant.from.kind != From::Kind::image) return {};
+    const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
+    std::vector<std::string> keys = sets_below(*base.variant);
+    for (std::size_t i = 0; i < base.variant->steps.size(); ++i) {
+      if (std::holds_alternative<PackagesStep>(base.variant->steps[i].verb)) {
+        keys.push_back(set_key(*base.image, i, variant.platform));
+      }
+    }
+    return keys;
+  }
+
+  void add_source(const std::string& key, const oci::Platform& platform,
+                  const Place& place) {
+    const Source& source = recipe_.sources.at(key);
+    if (const auto* url = std::get_if<UrlSource>(&source.kind)) {
+      add_url(url->url, url->sha256, false, source.place);
+    } else if (const auto* archive = std::get_if<ArchiveSource>(&source.kind)) {
+      if (is_remote(archive->location)) {
+        add_url(archive->location, archive->sha256, true, source.place);
+      }
+    } else if (const auto* layout = std::get_if<LayoutSource>(&source.kind)) {
+      if (seen_.insert(layout_ref(*layout) + " " + platform.str()).second) {
+        found_.bases.push_back({layout_ref(*layout), layout, platform, place});
+      }
+    }
+  }
+
+  void add_url(const std::string& url, const std::optional<oci::Digest>& declared,
+               bool archive, const Place& place) {
+    if (seen_.insert((archive ? "archive " : "url ") + url).second) {
+      found_.urls.push_back({url, declared, archive, place});
+    }
+  }
+
+  const Recipe& recipe_;
+  Requests found_;
+  std::set<std::string> seen_;
+};
+
+oci::Error stale(const Place& place, std::string label) {
+  oci::Error error(oci::Errc::stale, "lithify.lock is out of date");
+  error.number("L0210").at(place, std::move(label));
+  error.add_hint("run `lithify lock` and commit the result");
+  return error;
+}
+
+const LockedImage* find_base(const Lock& lock, const BaseRequest& request) {
+  for (const LockedImage& image : lock.images) {
+    if (image.ref == request.ref && image.platform == request.platform) return &image;
+  }
+  return nullptr;
+}
+
+// What a set's request asks for now and did not when it was locked: "tzdata".
+std::string difference(const std::string& now, const std::string& locked) {
+  const auto words_of = [](const std::string& text) {
+    std::set<std::string> words;
+    for (std::size_t start = 0; start < text.size();) {
+      const std::size_t end = std::min(text.find(' ', start), text.size());
+      words.insert(text.substr(start, end - start));
+      start = end + 1;
+    }
+    return words;
+  };
+  const std::set<std::string> before = words_of(locked);
+  const std::set<std::string> after = words_of(now);
+  std::string text;
+  for (const auto& word : after) {
+    if (before.count(word) == 0) text += (text.empty() ? "" : ", ") + word;
+  }
+  for (const auto& word : before) {
+    if (after.count(word) == 0) text += (text.empty() ? "no more " : ", no more ") + word;
+  }
+  return text;
+}
+
+bool complete(const LockedSet& set, const Lock& lock, const PackageSetRequest& request) {
+  try {
+    members(set, lock, request.step->source, debian_architecture(request.platform));
+    return true;
+  } catch (const oci::Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Requests requests_of(const Recipe& recipe) {
+  return Collector(recipe).collect();
+}
+
+NamedVariant base_variant(const Recipe& recipe, const From& from,
+                          const oci::Platform& platform) {
+  for (const ImageRecipe& image : recipe.images) {
+    if (image.name != from.name) continue;
+    for (const ImageVariant& variant : image.variants) {
+      if (variant.platform == platform) return {&image, &variant};
+    }
+    throw oci::Error(oci::Errc::bad_input, fmt::format("image `{}` is not built for {}",
+                                                       from.name, platform.str()))
+        .at(from.place, "needed here")
+        .add_hint(
+            fmt::format("add {} to the platforms of `{}`", platform.str(), from.name));
+  }
+  throw oci::Error(oci::Errc::internal, fmt::format("no image `{}`", from.name));
+}
+
+std::string set_key(const ImageRecipe& image, std::size_t step,
+                    const oci::Platform& platform) {
+  return fmt::format("{}/{}/{}", image.name, step, platform.str());
+}
+
+std::string layout_ref(const LayoutSource& source) {
+  return "layout:" + source.path + (source.tag.empty() ? "" : ":" + source.tag);
+}
+
+std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
+  std::vector<oci::Error> missing;
+  const Requests requests = requests_of(recipe);
+  for (const auto& encoder : requests.encoders) {
+    if (lock.encoders.count(encoder) == 0) {
+      missing.push_back(stale({}, "").add_note("it names no encoder for " + encoder));
+    }
+  }
+  for (const PackageSetRequest& request : requests.sets) {
+    const LockedSet* set = lock.find_set(request.key);
+    if (set == nullptr) {
+      missing.push_back(stale(request.place, "no set `" + request.key + "` in the lock"));
+    } else if (set->request != request.request) {
+      missing.push_back(stale(
+          request.place, fmt::format("set `{}` was locked without this: {}", request.key,
+                                     difference(request.request, set->request))));
+    } else if (!complete(*set, lock, request)) {
+      missing.push_back(stale(
+          request.place, "set `" + request.key + "` names packages that the lock lacks"));
+    }
+  }
+  for (const UrlRequest& request : requests.urls) {
+    const LockedUrl* url = lock.find_url(request.url);
+    if (url == nullptr || (request.archive && !url->tree)) {
+      missing.push_back(stale(request.place, "not in the lock"));
+    } else if (request.declared && *request.declared != url->sha256) {
+      missing.push_back(stale(request.place, "locked with another sha256"));
+    }
+  }
+  for (const BaseRequest& request : requests.bases) {
+    if (find_base(lock, request) == nullptr) {
+      missing.push_back(
+          stale(request.place, "not in the lock for " + request.platform.str()));
+    }
+  }
+  return missing;
+}
+
+std::vector<std::string> unused(const Recipe& recipe, const Lock& lock) {
+  const Requests requests = requests_of(recipe);
+  std::vector<std::string> left;
+  const auto asked_for = [](const auto& list, const auto& matches) {
+    return std::any_of(list.begin(), list.end(), matches);
+  };
+  for (const LockedSet& set : lock.sets) {
+    if (!asked_for(requests.sets, [&](const auto& r) { return r.key == set.key; })) {
+      left.push_back("set " + set.key);
+    }
+  }
+  for (const LockedUrl& url : lock.urls) {
+    if (!asked_for(requests.urls, [&](const auto& r) { return r.url == url.url; })) {
+      left.push_back("url " + url.url);
+    }
+  }
+  for (const LockedImage& image : lock.images) {
+    if (!asked_for(requests.bases, [&](const auto& r) {
+          return r.ref == image.ref && r.platform == image.platform;
+        })) {
+      left.push_back("image " + image.ref + " " + image.platform.str());
+    }
+  }
+  return left;
+}
+
+}  // namespace lithify

@@ -1,0 +1,73 @@
+// Requests: what a recipe asks of the world, and what of it a lock does not answer. Pure.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "builder/plan/lock.h"
+#include "builder/plan/recipe.h"
+
+namespace lithify {
+
+// One packages step of one image on one platform.
+struct PackageSetRequest {
+  std::string key;                     // "image/step/platform", as LockedSet::key
+  std::string request;                 // as LockedSet::request
+  const PackagesStep* step = nullptr;  // in the recipe
+  oci::Platform platform;
+  Place place;
+  std::vector<std::string> below;  // keys of the sets this one stands on, lowest first
+};
+
+// A url: or remote archive: source.
+struct UrlRequest {
+  std::string url;
+  std::optional<oci::Digest> declared;  // sha256: of the build file
+  bool archive = false;
+  Place place;
+};
+
+// An image taken from a layout: source, for one platform.
+struct BaseRequest {
+  std::string ref;                       // as LockedImage::ref
+  const LayoutSource* source = nullptr;  // in the recipe
+  oci::Platform platform;
+  Place place;
+};
+
+// Pointers lead into the recipe and live as long as it does. Only what a step or a from:
+// really uses is asked for; duplicates are left out. Sets come after those they stand on.
+struct Requests {
+  std::vector<PackageSetRequest> sets;
+  std::vector<UrlRequest> urls;
+  std::vector<BaseRequest> bases;
+  std::vector<std::string> encoders;  // "zstd", "gzip": what the images' layers need
+};
+
+Requests requests_of(const Recipe& recipe);
+
+// What `lock` does not answer, each as an Error of kind stale with the place that asks
+// (L0210). Empty: the lock is good for a build.
+std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock);
+
+// What stands in the lock though nothing asks for it, in words for a warning.
+std::vector<std::string> unused(const Recipe& recipe, const Lock& lock);
+
+// The variant that `from: image:<name>` names: that image, for `platform`. Frontends
+// refuse unknown images and circles; a platform that the other image lacks is
+// Errc::bad_input at the place of `from`.
+struct NamedVariant {
+  const ImageRecipe* image;
+  const ImageVariant* variant;
+};
+NamedVariant base_variant(const Recipe& recipe, const From& from,
+                          const oci::Platform& platform);
+
+// The key of a packages step's set.
+std::string set_key(const ImageRecipe& image, std::size_t step,
+                    const oci::Platform& platform);
+
+std::string layout_ref(const LayoutSource& source);
+
+}  // namespace lithify

@@ -1,0 +1,49 @@
+// Resolver: from what the build file asks to what that means today. The only stage that
+// asks the world a question.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "oci/base/activity.h"
+#include "oci/registry/http_client.h"
+#include "oci/store/directory_store.h"
+
+#include "builder/plan/lock.h"
+#include "builder/plan/recipe.h"
+#include "builder/resolve/package_source.h"
+
+namespace lithify {
+
+// What may move although the old lock answers it: everything, or what these names touch
+// (a source, a package, an image of the recipe, a url, "encoder"). A set of packages
+// moves as a whole, because an archive offers one version of a package at a time.
+struct Update {
+  bool all = false;
+  std::set<std::string> names;
+};
+
+// The world, as far as resolving may see it. References outlive the resolver.
+struct World {
+  oci::HttpClient* http;  // null: offline
+  oci::DirectoryStore& store;
+  AptEnvironment apt;
+};
+
+class Resolver {
+ public:
+  explicit Resolver(World world) : world_(std::move(world)) {}
+
+  // A lock that answers all of `recipe`: what `old` answers is kept (unless `update`
+  // moves it), what is missing is found out, what nobody asks for is dropped. Asks
+  // nothing of the network if nothing is missing.
+  Lock resolve(const Recipe& recipe, const Lock& old, const Update& update,
+               oci::Activity& activity, std::stop_token stop);
+
+ private:
+  World world_;
+};
+
+}  // namespace lithify
