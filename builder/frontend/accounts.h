@@ -1,0 +1,38 @@
+// Accounts: the users and groups that the steps of an image have declared so far.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "builder/frontend/problems.h"
+#include "builder/frontend/yaml.h"
+
+namespace lithify {
+
+class Accounts {
+ public:
+  Accounts();  // root is always there
+
+  void add(const User& user, const Node& declaration, Problems& problems);
+  void add(const Group& group, const Node& declaration, Problems& problems);
+
+  // "0:0", "app", "app:web", "10001:web"; a missing group is the user's first. What
+  // cannot be resolved is reported.
+  Owner resolve(const Node& owner, Problems& problems) const;
+  // A number or the name of a declared group.
+  std::uint32_t group_id(const Node& group, Problems& problems) const;
+
+ private:
+  struct Known {
+    Owner owner;
+    oci::Place place;
+  };
+  std::uint32_t group_id(const Node& node, const std::string& name,
+                         Problems& problems) const;
+
+  std::map<std::string, Known> users_;
+  std::map<std::string, Known> groups_;
+};
+
+}  // namespace lithify

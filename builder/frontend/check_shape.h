@@ -1,0 +1,19 @@
+// check_shape: holds a tree against the table.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "builder/frontend/problems.h"
+#include "builder/frontend/schema.h"
+#include "builder/frontend/yaml.h"
+
+namespace lithify {
+
+// Reports every difference. `where` names the node for people: "`config`".
+void check_shape(const Node& node, const Shape& shape, const std::string& where,
+                 Problems& problems);
+// One scalar whose references are expanded.
+void check_scalar(const Node& node, const Shape& shape, Problems& problems);
+
+}  // namespace lithify

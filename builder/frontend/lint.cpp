@@ -1,0 +1,95 @@
+#include "builder/frontend/lint.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
+#include "builder/frontend/fields.h"
+#include "builder/frontend/interpolate.h"
+
+namespace lithify {
+
+namespace {
+
+// The path that a step makes all by itself; "" if it makes none or several.
+std::string path_made(const Verb& verb) {
+  if (const auto* file = std::get_if<FileStep>(&verb)) return file->path;
+  if (const auto* dir = std::get_if<DirStep>(&verb)) return dir->path;
+  if (const auto* symlink = std::get_if<SymlinkStep>(&verb)) return symlink->path;
+  return "";
+}
+
+void warn_same_path(const std::string& path, const RecipeStep& first,
+                    const RecipeStep& second, Problems& problems) {
+  oci::Error warning = offence(code::k_same_path, second.place,
+                               fmt::format("two steps make {}", path), "this one wins");
+  warning.also_at(first.place, "hidden by the other");
+  warning.add_hint("remove one of them");
+  problems.warning(std::move(warning));
+}
+
+void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
+  std::map<std::string, const RecipeStep*> made;
+  for (const RecipeStep& step : steps) {
+    if (std::holds_alternative<AttrsStep>(step.verb)) {
+      oci::Error warning = offence(code::k_layer_copy, step.place,
+                                   "`attrs` stores what it changes a second time",
+                                   "costs a copy in this layer");
+      warning.add_hint("set `owner` and `mode` on the step that makes the files");
+      problems.warning(std::move(warning));
+    }
+    std::string path = path_made(step.verb);
+    if (const auto* copy = std::get_if<CopyStep>(&step.verb)) path = copy->to;
+    if (path.empty()) continue;
+    const auto [at, fresh] = made.emplace(path, &step);
+    if (fresh) continue;
+    // Copies to one directory merge, and a directory may be made before it is filled.
+    const RecipeStep& first = *at->second;
+    const bool merges = std::holds_alternative<CopyStep>(step.verb) &&
+                        !std::holds_alternative<FileStep>(first.verb) &&
+                        !std::holds_alternative<SymlinkStep>(first.verb);
+    if (!merges) warn_same_path(path, first, step, problems);
+    at->second = &step;
+  }
+}
+
+void lint_text(const Node& text, Problems& problems) {
+  const auto warn = [&](std::string_view what, const std::string& hint) {
+    oci::Error warning = offence(code::k_not_expanded, text.place_of(what),
+                                 fmt::format("`{}` is not expanded inside `text`", what),
+                                 "stays as it is");
+    problems.warning(std::move(warning.add_hint(hint)));
+  };
+  each_reference(text.text, [&](std::string_view reference) {
+    if (reference.starts_with("$(args."))
+      warn(reference, "add `expand: true` to the step");
+  });
+  if (text.text.find("${{") != std::string::npos)
+    warn("${{", "write `$(args.name)` and add `expand: true` to the step");
+}
+
+void lint_image(const Node& image, Problems& problems) {
+  for (const Node& step : items_of(image, "steps")) {
+    const Node* text = step.find("text");
+    if (text && text->is_scalar() && !flag_of(step, "expand", false))
+      lint_text(*text, problems);
+  }
+}
+
+}  // namespace
+
+void lint_recipe(const Recipe& recipe, Problems& problems) {
+  for (const ImageRecipe& image : recipe.images) {
+    for (const ImageVariant& variant : image.variants)
+      lint_steps(variant.steps, problems);
+  }
+}
+
+void lint_texts(const Node& file, Problems& problems) {
+  if (const Node* image = file.find("image")) lint_image(*image, problems);
+  for (const Node::Entry& entry : entries_of(file, "images"))
+    lint_image(entry.value, problems);
+}
+
+}  // namespace lithify

@@ -1,0 +1,183 @@
+#include "builder/frontend/read_args.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
+#include "builder/frontend/fields.h"
+#include "builder/frontend/pattern.h"
+#include "builder/frontend/suggest.h"
+#include "builder/frontend/values.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr std::size_t k_max_value = 4096;
+
+// A value, and who gave it.
+struct Given {
+  std::string value;
+  oci::Place place;    // none for the command line and the environment
+  std::string origin;  // "--arg version=1"
+};
+
+class ArgumentReader {
+ public:
+  ArgumentReader(const FrontendOptions& options, Problems& problems)
+      : options_(options), problems_(problems) {}
+
+  std::optional<std::string> read(const Node::Entry& entry) const {
+    const std::string& name = entry.key.text;
+    const Node& argument = entry.value;
+    const auto given = find(name, argument);
+    if (!given) return without_value(entry);
+    if (const auto why = refusal(argument, given->value)) {
+      oci::Error error =
+          offence(code::k_bad_argument, given->place,
+                  fmt::format("argument `{}` cannot be `{}`", name, given->value), *why);
+      error.add_note(fmt::format("given by {}", given->origin));
+      if (given->place.file.empty()) error.at(entry.key.place(), *why);
+      problems_.error(std::move(error));
+      return std::nullopt;
+    }
+    return given->value;
+  }
+
+ private:
+  std::optional<Given> find(const std::string& name, const Node& argument) const {
+    const auto told = options_.args.find(name);
+    if (told != options_.args.end())
+      return Given{told->second, {}, fmt::format("--arg {}={}", name, told->second)};
+    const std::string variable = text_of(argument, "env");
+    const auto set = options_.environment.find(variable);
+    if (!variable.empty() && set != options_.environment.end())
+      return Given{set->second, {}, fmt::format("the environment variable {}", variable)};
+    const Node* fallback = argument.find("default");
+    if (!fallback || !fallback->is_scalar()) return std::nullopt;
+    return Given{fallback->text, fallback->place(), "its default"};
+  }
+
+  // Text may be nothing and a switch is off; the others have no such value.
+  std::optional<std::string> without_value(const Node::Entry& entry) const {
+    const std::string type = type_of(entry.value);
+    const bool required = flag_of(entry.value, "required", false);
+    if (!required && type == "string" && !entry.value.find("pattern"))
+      return std::string();
+    if (!required && type == "bool") return std::string("false");
+    oci::Error error = offence(code::k_missing_argument, entry.key.place(),
+                               fmt::format("argument `{}` has no value", entry.key.text),
+                               "somebody must give it");
+    error.add_hint(
+        fmt::format("give it: `--arg {}=…`, or add `default: …` here", entry.key.text));
+    problems_.error(std::move(error));
+    return std::nullopt;
+  }
+
+  static std::string type_of(const Node& argument) {
+    return text_of(argument, "type", argument.find("values") ? "enum" : "string");
+  }
+
+  std::optional<std::string> refusal(const Node& argument,
+                                     const std::string& value) const {
+    const std::string type = type_of(argument);
+    const bool control = std::any_of(value.begin(), value.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (control) return "control characters are refused";
+    if (value.size() > k_max_value)
+      return fmt::format("longer than {} bytes", k_max_value);
+    if (type == "bool" && !parse_boolean(value)) return "expected `true` or `false`";
+    if (type == "int" && !parse_integer(value)) return "expected a whole number";
+    const std::vector<std::string> values = texts_of(argument, "values");
+    const bool listed = std::find(values.begin(), values.end(), value) != values.end();
+    if ((type == "enum" || !values.empty()) && !listed)
+      return fmt::format("expected one of `{}`", fmt::join(values, "`, `"));
+    return pattern_refusal(argument, value);
+  }
+
+  std::optional<std::string> pattern_refusal(const Node& argument,
+                                             const std::string& value) const {
+    const Node* pattern = argument.find("pattern");
+    if (!pattern || !pattern->is_scalar()) return std::nullopt;
+    std::string why;
+    const auto compiled = Pattern::compile(pattern->text, why);
+    if (!compiled) {
+      problems_.error(offence(code::k_bad_value, pattern->place(),
+                              fmt::format("`{}` is no pattern", pattern->text), why));
+      return std::nullopt;
+    }
+    if (compiled->matches(value)) return std::nullopt;
+    return fmt::format("expected something like `{}`", pattern->text);
+  }
+
+  const FrontendOptions& options_;
+  Problems& problems_;
+};
+
+void refuse_unknown(const Node& file, const FrontendOptions& options,
+                    Problems& problems) {
+  std::vector<std::string> names;
+  for (const Node::Entry& entry : entries_of(file, "args"))
+    names.push_back(entry.key.text);
+  for (const auto& [name, value] : options.args) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    oci::Error error(oci::Errc::bad_input,
+                     fmt::format("--arg {}={}: the build file has no argument `{}`", name,
+                                 value, name));
+    error.number(code::k_undefined).add_hint(did_you_mean(name, names));
+    problems.error(std::move(error));
+  }
+}
+
+void add_git(Scope& scope, const FrontendOptions& options) {
+  for (const char* key : {"commit", "describe", "tag"}) {
+    const std::string name = fmt::format("git.{}", key);
+    const auto known = options.git.find(key);
+    if (known != options.git.end()) {
+      scope.set(name, known->second);
+    } else {
+      scope.withhold(name, options.git.empty() ? "this is no git working tree"
+                                               : "git does not know it here");
+    }
+  }
+}
+
+}  // namespace
+
+Scope read_scope(const Node& file, const FrontendOptions& options, Problems& problems) {
+  Scope scope;
+  refuse_unknown(file, options, problems);
+  const ArgumentReader reader(options, problems);
+  for (const Node::Entry& entry : entries_of(file, "args")) {
+    const auto value = reader.read(entry);
+    if (value) {
+      scope.set("args." + entry.key.text, *value);
+    } else {
+      scope.poison("args." + entry.key.text);
+    }
+  }
+  add_git(scope, options);
+  if (options.epoch) {
+    scope.set("epoch", std::to_string(*options.epoch));
+  } else {
+    scope.withhold("epoch", "the build's epoch is not known");
+  }
+  for (const char* name :
+       {"platform.os", "platform.arch", "platform.variant", "platform.spec"})
+    scope.withhold(name, "this is the same for all platforms");
+  scope.withhold("image.name", "this is the same for all images");
+  return scope;
+}
+
+void warn_unused_args(const Node& file, const Scope& scope, Problems& problems) {
+  for (const Node::Entry& entry : entries_of(file, "args")) {
+    if (scope.was_used("args." + entry.key.text)) continue;
+    problems.warning(offence(code::k_unused_argument, entry.key.place(),
+                             fmt::format("nothing uses argument `{}`", entry.key.text),
+                             "never used"));
+  }
+}
+
+}  // namespace lithify

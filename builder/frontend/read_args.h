@@ -1,0 +1,17 @@
+// read_args: the arguments of a build file and their values.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "builder/frontend/interpolate.h"
+#include "builder/frontend/lithify_file.h"
+
+namespace lithify {
+
+// The names that have a value in the whole file: args, git, epoch. The command line wins
+// over the environment, that over the default.
+Scope read_scope(const Node& file, const FrontendOptions& options, Problems& problems);
+
+// Arguments that nothing used.
+void warn_unused_args(const Node& file, const Scope& scope, Problems& problems);
+
+}  // namespace lithify

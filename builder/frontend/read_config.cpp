@@ -1,0 +1,114 @@
+#include "builder/frontend/read_config.h"
+
+#include "builder/frontend/fields.h"
+#include "builder/frontend/values.h"
+
+namespace lithify {
+
+namespace {
+
+std::optional<std::string> maybe_text(const Node& config, std::string_view key) {
+  const Node* node = config.find(key);
+  return node && node->is_scalar() ? std::optional(node->text) : std::nullopt;
+}
+
+// `null` clears the list.
+std::optional<std::vector<std::string>> maybe_texts(const Node& config,
+                                                    std::string_view key) {
+  const Node* node = config.find(key);
+  return node ? std::optional(texts(node)) : std::nullopt;
+}
+
+// `null` removes the entry.
+std::map<std::string, std::optional<std::string>> changes_of(const Node& config,
+                                                             std::string_view key) {
+  std::map<std::string, std::optional<std::string>> changes;
+  for (const Node::Entry& entry : entries_of(config, key)) {
+    changes[entry.key.text] =
+        entry.value.is_scalar() ? std::optional(entry.value.text) : std::nullopt;
+  }
+  return changes;
+}
+
+template <class Parse>
+std::optional<std::vector<std::string>> maybe_parsed(const Node& config,
+                                                     std::string_view key, Parse parse) {
+  auto values = maybe_texts(config, key);
+  if (!values) return std::nullopt;
+  std::vector<std::string> parsed;
+  for (const std::string& value : *values) {
+    if (auto one = parse(value)) parsed.push_back(std::move(*one));
+  }
+  return parsed;
+}
+
+ConfigChange::Health read_health(const Node& node) {
+  ConfigChange::Health health;
+  if (!node.is_map()) return health;  // null: none
+  health.test = texts_of(node, "test");
+  health.test.insert(health.test.begin(), "CMD");
+  health.interval = duration_of(node, "interval");
+  health.timeout = duration_of(node, "timeout");
+  health.start_period = duration_of(node, "start-period");
+  health.retries = number_of(node, "retries", 0);
+  return health;
+}
+
+}  // namespace
+
+ConfigChange read_config(const Node* config) {
+  ConfigChange change;
+  if (!config) return change;
+  change.inherit = flag_of(*config, "inherit", true);
+  change.entrypoint = maybe_texts(*config, "entrypoint");
+  change.cmd = maybe_texts(*config, "cmd");
+  change.env = changes_of(*config, "env");
+  change.user = maybe_text(*config, "user");
+  if (config->find("workdir")) change.workdir = image_path_of(*config, "workdir");
+  change.ports = maybe_parsed(*config, "ports", parse_port);
+  change.volumes = maybe_parsed(*config, "volumes", parse_image_path);
+  change.labels = changes_of(*config, "labels");
+  change.stop_signal = maybe_text(*config, "stop-signal");
+  if (const Node* health = config->find("healthcheck"))
+    change.healthcheck = read_health(*health);
+  return change;
+}
+
+Layering read_layering(const Node* node) {
+  using Strategy = Layering::Strategy;
+  using Compression = Layering::Compression;
+  Layering layering;
+  if (!node) return layering;
+  const std::string strategy =
+      node->is_scalar() ? node->text : text_of(*node, "strategy");
+  layering.strategy = strategy == "single"       ? Strategy::single
+                      : strategy == "by-package" ? Strategy::by_package
+                                                 : Strategy::by_step;
+  layering.budget = number_of(*node, "budget", 0);
+  const std::string compression = text_of(*node, "compression");
+  layering.compression = compression == "gzip"   ? Compression::gzip
+                         : compression == "none" ? Compression::none
+                                                 : Compression::zstd;
+  return layering;
+}
+
+std::vector<Output> read_outputs(const Node* list) {
+  static const std::pair<const char*, Output::Kind> k_kinds[] = {
+      {"oci", Output::Kind::oci},
+      {"oci-archive", Output::Kind::oci_archive},
+      {"docker-archive", Output::Kind::docker_archive},
+      {"rootfs", Output::Kind::rootfs},
+      {"tar", Output::Kind::tar},
+  };
+  std::vector<Output> outputs;
+  if (!list) return outputs;
+  for (const Node& item : list->items) {
+    for (const auto& [key, kind] : k_kinds) {
+      const Node* path = item.find(key);
+      if (path && path->is_scalar()) outputs.push_back({kind, path->text, path->place()});
+    }
+  }
+  return outputs;
+}
+
+}  // namespace lithify

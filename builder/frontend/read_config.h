@@ -1,0 +1,17 @@
+// read_config: `config`, `layering` and `outputs` of an image.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "builder/frontend/yaml.h"
+#include "builder/plan/recipe.h"
+
+namespace lithify {
+
+// All take the node after expansion, or nullptr.
+ConfigChange read_config(const Node* config);
+Layering read_layering(const Node* layering);
+std::vector<Output> read_outputs(const Node* outputs);
+
+}  // namespace lithify

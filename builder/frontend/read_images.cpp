@@ -1,0 +1,286 @@
+#include "builder/frontend/read_images.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
+#include "builder/frontend/fields.h"
+#include "builder/frontend/read_config.h"
+#include "builder/frontend/read_steps.h"
+#include "builder/frontend/suggest.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr std::size_t k_max_platforms = 32;
+constexpr std::size_t k_max_images = 256;
+constexpr std::string_view k_image_prefix = "image:";
+
+const Shape& shape_of(const Shape& record, std::string_view field) {
+  const auto found =
+      std::find_if(record.fields.begin(), record.fields.end(),
+                   [&](const Field& candidate) { return candidate.name == field; });
+  return *found->shape;
+}
+
+Scope for_platform(Scope scope, const oci::Platform& platform) {
+  scope.set("platform.os", platform.os);
+  scope.set("platform.arch", platform.architecture);
+  scope.set("platform.variant", platform.variant);
+  scope.set("platform.spec", platform.str());
+  return scope;
+}
+
+}  // namespace
+
+ImageReader::ImageReader(const Node& file, const FrontendOptions& options,
+                         const Scope& scope, SourceReader& sources, Problems& problems)
+    : file_(file),
+      options_(options),
+      scope_(scope),
+      sources_(sources),
+      problems_(problems) {}
+
+std::vector<ImageRecipe> ImageReader::read(const std::string& project) {
+  declare(project);
+  for (Declared& image : images_)
+    read_image(image);
+  std::vector<ImageRecipe> recipes;
+  for (Declared& image : images_)
+    recipes.push_back(std::move(image.recipe));
+  check_output_paths(recipes);
+  return recipes;
+}
+
+void ImageReader::declare(const std::string& project) {
+  const Node::Entry* one = file_.find_entry("image");
+  const Node::Entry* several = file_.find_entry("images");
+  if (!one == !several) {
+    oci::Error error = offence(
+        code::k_one_image_kind, one ? several->key.place() : file_.place(),
+        one ? "the file has both `image` and `images`" : "the file builds no image");
+    if (one) error.also_at(one->key.place(), "the other one");
+    error.add_hint(one ? "move the image into `images`"
+                       : "add `image: {from: scratch, steps: […]}`");
+    return problems_.error(std::move(error));
+  }
+  if (one && one->value.is_map())
+    images_.push_back({project, &one->value, one->key.place(), {}, {}, {}});
+  for (const Node::Entry& entry : entries_of(file_, "images")) {
+    if (entry.value.is_map())
+      images_.push_back({entry.key.text, &entry.value, entry.key.place(), {}, {}, {}});
+  }
+  if (images_.size() > k_max_images) {
+    problems_.error(offence(code::k_too_large, images_.back().place,
+                            fmt::format("more than {} images", k_max_images)));
+    images_.clear();
+  }
+}
+
+void ImageReader::read_image(Declared& image) {
+  if (image.state != Declared::State::fresh) return;
+  image.state = Declared::State::reading;
+  reading_.push_back(image.name);
+  Scope scope = scope_;
+  scope.set("image.name", image.name);
+  // What all platforms share.
+  const auto shared = [&](std::string_view field) -> std::optional<Node> {
+    const Node* node = image.node->find(field);
+    if (!node) return std::nullopt;
+    return expand_tree(*node, shape_of(image_shape(), field), scope, problems_);
+  };
+  const auto description = shared("description");
+  const auto annotations = shared("annotations");
+  const auto layering = shared("layering");
+  ImageRecipe& recipe = image.recipe;
+  recipe.name = image.name;
+  recipe.place = image.place;
+  if (description) recipe.description = description->text;
+  if (annotations)
+    for (const Node::Entry& entry : annotations->entries)
+      recipe.annotations[entry.key.text] = entry.value.text;
+  recipe.layering = read_layering(layering ? &*layering : nullptr);
+  for (const oci::Platform& platform : platforms_of(*image.node, scope))
+    read_variant(image, platform, for_platform(scope, platform));
+  reading_.pop_back();
+  image.state = Declared::State::done;
+}
+
+void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
+                               const Scope& scope) {
+  const Node node = expand_tree(*image.node, image_shape(), scope, problems_);
+  Accounts accounts;
+  ImageVariant variant;
+  variant.platform = platform;
+  variant.from = read_from(node, platform, scope, accounts);
+  const Node* defaults = node.find("defaults");
+  StepReader steps(platform, scope, sources_, accounts,
+                   defaults ? defaults->find("owner") : nullptr, problems_);
+  variant.steps = steps.read(items_of(node, "steps"));
+  variant.config = read_config(node.find("config"));
+  if (const Node* outputs = outputs_of(*image.node)) {
+    const Node expanded =
+        expand_tree(*outputs, shape_of(image_shape(), "outputs"), scope, problems_);
+    variant.outputs = read_outputs(&expanded);
+  }
+  image.recipe.variants.push_back(std::move(variant));
+  image.accounts.push_back(std::move(accounts));
+}
+
+const Node* ImageReader::outputs_of(const Node& image) const {
+  const Node* own = image.find("outputs");
+  return own ? own : file_.find("outputs");
+}
+
+From ImageReader::read_from(const Node& node, const oci::Platform& platform,
+                            const Scope& scope, Accounts& accounts) {
+  const Node* from = node.find("from");
+  From read;
+  if (!from || !from->is_scalar()) return read;  // already reported
+  read.place = from->place();
+  if (from->text == "scratch") return read;
+  if (from->text.starts_with(k_image_prefix))
+    return from_image(*from, platform, accounts);
+  const auto found = sources_.use(*from, platform, scope);
+  if (!found) return read;
+  if (!std::holds_alternative<LayoutSource>(found->source->kind)) {
+    oci::Error error = offence(code::k_wrong_source, from->place(),
+                               fmt::format("`{}` is {} and no base for an image",
+                                           from->text, kind_of(*found->source)),
+                               "not an image");
+    error.also_at(found->source->place, "declared here");
+    error.add_hint("`from` is `scratch`, a `layout` source or `image:<name>`");
+    problems_.error(std::move(error));
+  }
+  read.kind = From::Kind::source;
+  read.name = found->key;
+  return read;
+}
+
+From ImageReader::from_image(const Node& from, const oci::Platform& platform,
+                             Accounts& accounts) {
+  const std::string name = from.text.substr(k_image_prefix.size());
+  const auto base = std::find_if(images_.begin(), images_.end(),
+                                 [&](const Declared& d) { return d.name == name; });
+  if (base == images_.end()) {
+    report_unknown_image(from, name);
+    return {};
+  }
+  if (base->state == Declared::State::reading) {
+    report_cycle(*base, from);
+    return {};
+  }
+  read_image(*base);
+  const auto& variants = base->recipe.variants;
+  const auto same = std::find_if(
+      variants.begin(), variants.end(),
+      [&](const ImageVariant& variant) { return variant.platform == platform; });
+  if (same == variants.end()) {
+    oci::Error error = offence(
+        code::k_platform, from.place(),
+        fmt::format("image `{}` is not built for {}", name, platform.str()), "its base");
+    error.also_at(base->place, "this image");
+    error.add_hint(fmt::format("add {} to the platforms of `{}`", platform.str(), name));
+    problems_.error(std::move(error));
+    return {};
+  }
+  accounts = base->accounts[static_cast<std::size_t>(same - variants.begin())];
+  return {From::Kind::image, name, from.place()};
+}
+
+void ImageReader::report_cycle(const Declared& base, const Node& from) {
+  auto at = std::find(reading_.begin(), reading_.end(), base.name);
+  std::string path;
+  for (; at != reading_.end(); ++at)
+    path += *at + " → ";
+  oci::Error error =
+      offence(code::k_cycle, from.place(),
+              "images cannot stand on each other in a circle", path + base.name);
+  error.also_at(base.place, "the circle starts here");
+  problems_.error(std::move(error));
+}
+
+void ImageReader::report_unknown_image(const Node& from, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Declared& image : images_)
+    names.push_back(image.name);
+  oci::Error error =
+      offence(code::k_unknown_image, from.place(),
+              fmt::format("there is no image `{}`", name), "not in `images`");
+  const std::string near = did_you_mean(name, names);
+  error.add_hint(
+      near.empty() ? fmt::format("the images are `{}`", fmt::join(names, "`, `")) : near);
+  problems_.error(std::move(error));
+}
+
+std::vector<oci::Platform> ImageReader::platforms_of(const Node& image,
+                                                     const Scope& scope) {
+  if (!options_.platforms.empty()) return options_.platforms;
+  const Node* list = image.find("platforms");
+  if (!list) list = file_.find("platforms");
+  if (list && list->is_list()) return read_platforms(*list, scope);
+  return {oci::Platform::host()};
+}
+
+std::vector<oci::Platform> ImageReader::read_platforms(const Node& list,
+                                                       const Scope& scope) {
+  const Node expanded =
+      expand_tree(list, shape_of(image_shape(), "platforms"), scope, problems_);
+  std::vector<oci::Platform> platforms;
+  for (const Node* item : scalars_of(&expanded)) {
+    const auto platform = oci::Platform::parse(item->text);
+    if (!platform) continue;  // already reported
+    if (std::find(platforms.begin(), platforms.end(), *platform) != platforms.end()) {
+      problems_.error(offence(code::k_duplicate, item->place(),
+                              fmt::format("platform {} stands twice", platform->str())));
+    } else if (platforms.size() == k_max_platforms) {
+      problems_.error(offence(code::k_too_large, item->place(),
+                              fmt::format("more than {} platforms", k_max_platforms)));
+    } else {
+      platforms.push_back(*platform);
+    }
+  }
+  if (list.items.empty())
+    problems_.error(offence(code::k_bad_value, list.place(), "`platforms` is empty",
+                            "expected at least one platform"));
+  return platforms;
+}
+
+// An OCI layout holds several images, an OCI archive several platforms of one; the other
+// kinds hold one file tree.
+void ImageReader::check_output_paths(const std::vector<ImageRecipe>& images) {
+  struct Writer {
+    const Output* output;
+    std::string image;
+  };
+  std::map<std::string, Writer> writers;
+  for (const ImageRecipe& image : images) {
+    for (const ImageVariant& variant : image.variants) {
+      for (const Output& output : variant.outputs) {
+        const auto [at, fresh] =
+            writers.emplace(output.path, Writer{&output, image.name});
+        const bool same_kind = at->second.output->kind == output.kind;
+        const bool shared = same_kind && (output.kind == Output::Kind::oci ||
+                                          (output.kind == Output::Kind::oci_archive &&
+                                           at->second.image == image.name));
+        if (fresh || shared) continue;
+        const bool other_image = at->second.image != image.name;
+        oci::Error error = offence(code::k_output_clash, output.place,
+                                   fmt::format("two {} would write `{}`",
+                                               !same_kind    ? "outputs"
+                                               : other_image ? "images"
+                                                             : "platforms",
+                                               output.path),
+                                   "written more than once");
+        error.add_hint(other_image ? "put `$(image.name)` into the path"
+                                   : "put `$(platform.arch)` into the path");
+        problems_.error(std::move(error));
+      }
+    }
+  }
+}
+
+}  // namespace lithify

@@ -1,0 +1,201 @@
+#include "builder/frontend/read_sources.h"
+
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
+#include "builder/frontend/fields.h"
+#include "builder/frontend/suggest.h"
+#include "builder/frontend/values.h"
+
+namespace lithify {
+
+namespace {
+
+bool names_platform(const Node& node) {
+  bool found = false;
+  if (node.is_scalar() && !node.multiline)
+    each_reference(node.text, [&](std::string_view reference) {
+      found = found || reference.starts_with("$(platform.");
+    });
+  for (const Node& item : node.items)
+    found = found || names_platform(item);
+  for (const Node::Entry& entry : node.entries)
+    found = found || names_platform(entry.value);
+  return found;
+}
+
+LocalSource read_local(const Node& node) {
+  LocalSource local;
+  local.path = text_of(node, "local");
+  local.include = texts_of(node, "include");
+  local.exclude = texts_of(node, "exclude");
+  const std::string modes = text_of(node, "modes", "fixed");
+  local.modes = modes == "keep"  ? LocalSource::Modes::keep
+                : modes == "git" ? LocalSource::Modes::git
+                                 : LocalSource::Modes::fixed;
+  return local;
+}
+
+AptSource read_apt(const Node& apt) {
+  AptSource source;
+  source.uri = text_of(apt, "uri");
+  source.suites = texts_of(apt, "suites");
+  source.components = texts_of(apt, "components");
+  if (source.components.empty()) source.components = {"main"};
+  source.keys = texts_of(apt, "keys");
+  return source;
+}
+
+std::optional<oci::Digest> sha256_of(const Node& node) {
+  return parse_sha256(text_of(node, "sha256"));
+}
+
+ArchiveSource read_archive(const Node& node) {
+  const std::string subdir =
+      parse_source_path(text_of(node, "subdir", ".")).value_or(".");
+  return {text_of(node, "archive"), number_of(node, "strip", 0),
+          subdir == "." ? "" : subdir, sha256_of(node)};
+}
+
+void warn_plain_http(const Node& place, const std::string& note, Problems& problems) {
+  oci::Error warning =
+      offence(code::k_plain_http, place.place(), "this address is not encrypted", "http");
+  warning.add_note(note).add_hint("use https where the server offers it");
+  problems.warning(std::move(warning));
+}
+
+// What the types of single fields do not say.
+void check_source(const Node& node, Problems& problems) {
+  for (const char* key : {"local", "archive", "layout"}) {
+    const Node* value = node.find(key);
+    if (value && value->is_scalar() && value->text.empty())
+      problems.error(offence(code::k_bad_value, value->place(),
+                             fmt::format("`{}` is empty", key), "expected a path"));
+  }
+  const Node* archive = node.find("archive");
+  if (archive && archive->text.find("://") != std::string::npos) {
+    if (const auto why = misfit(Type::url, archive->text))
+      problems.error(offence(code::k_bad_value, archive->place(),
+                             fmt::format("`{}` is not possible here", archive->text),
+                             *why));
+  }
+  const Node* url = node.find("url");
+  for (const Node* address : {url, archive}) {
+    if (address && address->text.starts_with("http://") && !node.find("sha256"))
+      warn_plain_http(*address,
+                      "without `sha256` nothing guards the first download; the lock "
+                      "guards every later one",
+                      problems);
+  }
+  const Node* apt = node.find("apt");
+  const Node* uri = apt ? apt->find("uri") : nullptr;
+  if (uri && uri->text.starts_with("http://"))
+    warn_plain_http(*uri,
+                    "packages are verified by signature, but others see which they are",
+                    problems);
+}
+
+}  // namespace
+
+std::string kind_of(const Source& source) {
+  switch (source.kind.index()) {
+    case 0:
+      return "a local source";
+    case 1:
+      return "a url source";
+    case 2:
+      return "an archive source";
+    case 3:
+      return "a layout source";
+    default:
+      return "an apt source";
+  }
+}
+
+SourceReader::SourceReader(const Node& file, const Scope& scope, Problems& problems)
+    : scope_(scope), problems_(problems) {
+  for (const Node::Entry& entry : entries_of(file, "sources")) {
+    order_.push_back(entry.key.text);
+    declared_[entry.key.text] = &entry;
+    if (entry.key.text == "scratch")
+      problems_.error(offence(code::k_bad_value, entry.key.place(),
+                              "a source cannot be called `scratch`",
+                              "`from: scratch` means no base"));
+    if (entry.value.is_map() && !names_platform(entry.value))
+      read(entry, entry.key.text, scope_);
+  }
+}
+
+const Source& SourceReader::read(const Node::Entry& entry, const std::string& key,
+                                 const Scope& scope) {
+  const Node node = expand_tree(entry.value, source_shape(), scope, problems_);
+  Source source;
+  source.name = entry.key.text;
+  source.place = entry.key.place();
+  if (const Node* apt = node.find("apt")) {
+    source.kind = read_apt(*apt);
+  } else if (node.find("url")) {
+    source.kind = UrlSource{text_of(node, "url"), sha256_of(node)};
+  } else if (node.find("archive")) {
+    source.kind = read_archive(node);
+  } else if (node.find("layout")) {
+    source.kind = LayoutSource{text_of(node, "layout"), text_of(node, "tag")};
+  } else {
+    source.kind = read_local(node);
+  }
+  check_source(node, problems_);
+  return read_.insert_or_assign(key, std::move(source)).first->second;
+}
+
+std::optional<SourceReader::Found> SourceReader::use(const Node& name,
+                                                     const oci::Platform& platform,
+                                                     const Scope& platform_scope) {
+  const auto declared = declared_.find(name.text);
+  if (declared == declared_.end()) {
+    report_unknown(name);
+    return std::nullopt;
+  }
+  note_use(name.text);
+  for (const std::string& key : {name.text, name.text + "@" + platform.str()}) {
+    const auto known = read_.find(key);
+    if (known != read_.end()) return Found{key, &known->second};
+  }
+  const Node::Entry& entry = *declared->second;
+  if (!entry.value.is_map()) return std::nullopt;  // already reported
+  const std::string key = name.text + "@" + platform.str();
+  Scope scope = platform_scope;
+  scope.withhold("image.name", "a source is the same for all images");
+  return Found{key, &read(entry, key, scope)};
+}
+
+void SourceReader::report_unknown(const Node& name) {
+  oci::Error error =
+      offence(code::k_unknown_source, name.place(),
+              fmt::format("there is no source `{}`", name.text), "not in `sources`");
+  const std::string near = did_you_mean(name.text, order_);
+  if (!near.empty()) {
+    error.add_hint(near);
+  } else if (order_.empty()) {
+    error.add_hint(fmt::format("add `sources: {{{}: {{local: .}}}}`", name.text));
+  } else {
+    error.add_hint(fmt::format("the sources are `{}`", fmt::join(order_, "`, `")));
+  }
+  problems_.error(std::move(error));
+}
+
+std::map<std::string, Source> SourceReader::take() && {
+  std::erase_if(read_,
+                [this](const auto& item) { return used_.count(item.second.name) == 0; });
+  return std::move(read_);
+}
+
+void SourceReader::warn_unused() {
+  for (const std::string& name : order_) {
+    if (used_.count(name) > 0) continue;
+    problems_.warning(offence(code::k_unused_source, declared_.at(name)->key.place(),
+                              fmt::format("nothing uses source `{}`", name),
+                              "never used"));
+  }
+}
+
+}  // namespace lithify

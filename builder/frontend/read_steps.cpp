@@ -1,0 +1,268 @@
+#include "builder/frontend/read_steps.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
+#include "builder/frontend/fields.h"
+#include "builder/frontend/suggest.h"
+#include "builder/frontend/values.h"
+
+namespace lithify {
+
+namespace {
+
+bool is_pattern(std::string_view path) {
+  return path.find_first_of("*?[") != std::string_view::npos;
+}
+
+std::string last_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace
+
+std::vector<RecipeStep> StepReader::read(const std::vector<Node>& steps) {
+  std::vector<RecipeStep> read;
+  const Shape& shape = step_shape();
+  for (const Node& step : steps) {
+    const Variant* variant = variant_of(shape, step);
+    if (!variant || !variant->main.shape) continue;  // already reported
+    if (!applies(step)) {
+      sources_.note_use(text_of(step, "from"));
+      continue;
+    }
+    const Node::Entry& main = *step.find_entry(variant->main.name);
+    RecipeStep made;
+    made.verb = read_verb(step, main);
+    made.place = main.key.place();
+    made.name = text_of(step, "name");
+    made.layer = text_of(step, "layer");
+    made.text = step_text(made.verb);
+    made.mtime_epoch = text_of(step, "mtime") == "epoch";
+    read.push_back(std::move(made));
+  }
+  return read;
+}
+
+bool StepReader::applies(const Node& step) {
+  const Node* when = step.find("when");
+  if (!when) return true;
+  bool holds = true;
+  if (const Node* platforms = when->find("platform")) {
+    const std::vector<std::string> any = texts(platforms);
+    holds = std::any_of(any.begin(), any.end(), [this](const std::string& text) {
+      return oci::Platform::parse(text) == platform_;
+    });
+  }
+  for (const Node::Entry& condition : entries_of(*when, "arg"))
+    holds = argument_applies(condition) && holds;
+  return holds;
+}
+
+bool StepReader::argument_applies(const Node::Entry& condition) {
+  const std::string name = "args." + condition.key.text;
+  const std::string* value = scope_.value(name);
+  if (!value) {
+    if (scope_.is_poisoned(name)) return true;
+    oci::Error error = offence(
+        code::k_undefined, condition.key.place(),
+        fmt::format("there is no argument `{}`", condition.key.text), "not in `args`");
+    error.add_hint(did_you_mean(condition.key.text, scope_.names_below("args.")));
+    problems_.error(std::move(error));
+    return true;
+  }
+  scope_.note_use(name);
+  const std::vector<std::string> any = texts(&condition.value);
+  return std::find(any.begin(), any.end(), *value) != any.end();
+}
+
+Verb StepReader::read_verb(const Node& step, const Node::Entry& main) {
+  const std::string& verb = main.key.text;
+  if (verb == "packages") return packages(step);
+  if (verb == "copy") return copy(step, main);
+  if (verb == "file") return file(step);
+  if (verb == "dir")
+    return DirStep{image_path_of(step, "dir"), owner_of(step),
+                   mode_of(step, "mode").value_or(0755)};
+  if (verb == "symlink")
+    return SymlinkStep{image_path_of(step, "symlink"), text_of(step, "target"),
+                       owner_of(step)};
+  if (verb == "remove") return RemoveStep{texts_of(step, "remove")};
+  if (verb == "attrs") return attrs(step);
+  if (verb == "users") return users(step);
+  return groups(step);
+}
+
+std::string StepReader::source_of(const Node& step, bool wants_packages) {
+  const Node* name = step.find("from");
+  if (!name || !name->is_scalar()) return "";
+  const auto found = sources_.use(*name, platform_, scope_);
+  if (!found) return "";
+  const bool has_packages = std::holds_alternative<AptSource>(found->source->kind);
+  if (has_packages != wants_packages) {
+    oci::Error error =
+        offence(code::k_wrong_source, name->place(),
+                fmt::format("`{}` is {}; {}", name->text, kind_of(*found->source),
+                            wants_packages ? "packages come from an apt source"
+                                           : "its packages are installed, not copied"),
+                wants_packages ? "no packages here" : "no files here");
+    error.also_at(found->source->place, "declared here");
+    problems_.error(std::move(error));
+  }
+  return found->key;
+}
+
+Verb StepReader::packages(const Node& step) {
+  PackagesStep made;
+  for (const Node* item : scalars_of(step.find("packages"))) {
+    auto request = parse_package(item->text);
+    if (!request) continue;  // already reported
+    request->place = item->place();
+    made.packages.push_back(std::move(*request));
+  }
+  const Node* list = step.find("packages");
+  if (list->is_list() && list->items.empty())
+    problems_.error(offence(code::k_bad_value, list->place(), "`packages` is empty",
+                            "expected at least one package"));
+  made.source = source_of(step, true);
+  made.recommends = flag_of(step, "recommends", false);
+  made.drop = texts_of(step, "drop");
+  if (const Node* keep = step.find("keep"))
+    made.keep_locales = texts_of(*keep, "locales");
+  return made;
+}
+
+Verb StepReader::copy(const Node& step, const Node::Entry& main) {
+  CopyStep made;
+  for (const Node* item : scalars_of(&main.value)) {
+    if (auto path = parse_source_path(item->text)) made.paths.push_back(std::move(*path));
+  }
+  made.source = source_of(step, false);
+  made.to = image_path_of(step, "to");
+  made.into = image_path_of(step, "into");
+  made.include = texts_of(step, "include");
+  made.exclude = texts_of(step, "exclude");
+  made.keep_paths = flag_of(step, "keep-paths", false);
+  made.owner = owner_of(step);
+  made.mode = mode_of(step, "mode");
+  made.dir_mode = mode_of(step, "dir-mode");
+  made.unpack = flag_of(step, "unpack", false);
+  check_destination(made, step, main);
+  return made;
+}
+
+void StepReader::check_destination(const CopyStep& copy, const Node& step,
+                                   const Node::Entry& main) {
+  const Node::Entry* to = step.find_entry("to");
+  const Node::Entry* into = step.find_entry("into");
+  const std::string name =
+      copy.paths.empty() || copy.paths[0] == "." || is_pattern(copy.paths[0])
+          ? "app"
+          : last_name(copy.paths[0]);
+  if (!to == !into) {
+    oci::Error error = offence(code::k_to_or_into, to ? into->key.place() : step.place(),
+                               to ? "`copy` needs either `to` or `into`, not both"
+                                  : "`copy` needs either `to` or `into`");
+    error.add_hint(
+        fmt::format("`to: /usr/bin/{0}` names the file; `into: /usr/bin` keeps "
+                    "the name `{0}`",
+                    name));
+    return problems_.error(std::move(error));
+  }
+  const bool several =
+      copy.paths.size() > 1 || (copy.paths.size() == 1 && is_pattern(copy.paths[0]));
+  if (to && several) {
+    oci::Error error =
+        offence(code::k_to_or_into, main.value.place(),
+                "`to` names one thing, and this may be several", "several paths");
+    error.also_at(to->key.place(), "one name");
+    error.add_hint(fmt::format("`into: {}` keeps their names", text_of(step, "to")));
+    problems_.error(std::move(error));
+  }
+  const Node::Entry* keep = step.find_entry("keep-paths");
+  if (to && copy.keep_paths)
+    problems_.error(offence(code::k_misplaced_field, keep->key.place(),
+                            "`keep-paths` goes with `into`, not with `to`"));
+}
+
+Verb StepReader::file(const Node& step) {
+  FileStep made{image_path_of(step, "file"), text_of(step, "text"), owner_of(step),
+                mode_of(step, "mode").value_or(0644)};
+  const Node* text = step.find("text");
+  if (text && text->is_scalar() && flag_of(step, "expand", false))
+    made.text = scope_.expand(*text, problems_).value_or("");
+  return made;
+}
+
+Verb StepReader::attrs(const Node& step) {
+  AttrsStep made;
+  made.globs = texts_of(step, "attrs");
+  const Node* owner = step.find("owner");
+  if (owner && owner->is_scalar()) made.owner = accounts_.resolve(*owner, problems_);
+  made.mode = mode_of(step, "mode");
+  made.dir_mode = mode_of(step, "dir-mode");
+  made.xattrs = text_map_of(step, "xattrs");
+  const bool says_what = step.find("owner") || step.find("mode") ||
+                         step.find("dir-mode") || step.find("xattrs");
+  if (!says_what) {
+    oci::Error error = offence(code::k_missing_field, step.place(),
+                               "`attrs` does not say what to change", "nothing changes");
+    error.add_hint("add `owner`, `mode`, `dir-mode` or `xattrs`");
+    problems_.error(std::move(error));
+  }
+  return made;
+}
+
+Verb StepReader::users(const Node& step) {
+  UsersStep made;
+  for (const Node& item : items_of(step, "users")) {
+    User user;
+    user.name = text_of(item, "name");
+    user.uid = id_of(item, "uid");
+    const Node* group = item.find("gid");
+    user.gid =
+        group && group->is_scalar() ? accounts_.group_id(*group, problems_) : user.uid;
+    user.gecos = text_of(item, "gecos");
+    if (item.find("home")) user.home = image_path_of(item, "home");
+    if (item.find("shell")) user.shell = image_path_of(item, "shell");
+    user.groups = texts_of(item, "groups");
+    user.create_home = flag_of(item, "create-home", false);
+    check_passwd_fields(item);
+    if (user.name.empty()) continue;  // already reported
+    accounts_.add(user, item, problems_);
+    made.users.push_back(std::move(user));
+  }
+  return made;
+}
+
+// /etc/passwd is lines of fields between colons.
+void StepReader::check_passwd_fields(const Node& user) {
+  for (const char* key : {"gecos", "home", "shell"}) {
+    const Node* value = user.find(key);
+    if (!value || value->text.find_first_of(":\n") == std::string::npos) continue;
+    problems_.error(offence(code::k_bad_value, value->place(),
+                            fmt::format("`{}` of a user is one line without `:`", key),
+                            "would break /etc/passwd"));
+  }
+}
+
+Verb StepReader::groups(const Node& step) {
+  GroupsStep made;
+  for (const Node& item : items_of(step, "groups")) {
+    Group group{text_of(item, "name"), id_of(item, "gid"), texts_of(item, "members")};
+    if (group.name.empty()) continue;  // already reported
+    accounts_.add(group, item, problems_);
+    made.groups.push_back(std::move(group));
+  }
+  return made;
+}
+
+Owner StepReader::owner_of(const Node& step) {
+  const Node* owner = step.find("owner");
+  if (!owner) owner = default_owner_;
+  return owner && owner->is_scalar() ? accounts_.resolve(*owner, problems_) : Owner{};
+}
+
+}  // namespace lithify

@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include "builder/frontend/schema.h"
+#include "builder/frontend/values.h"
+
+namespace lithify {
+
+namespace {
+
+struct TypeRule {
+  std::string_view expectation;
+  bool (*fits)(std::string_view);
+};
+
+template <auto parse>
+bool parses(std::string_view text) {
+  return parse(text).has_value();
+}
+
+bool anything(std::string_view) {
+  return true;
+}
+
+TypeRule rule(Type type) {
+  switch (type) {
+    case Type::text:
+    case Type::raw_text:
+      return {"text", anything};
+    case Type::boolean:
+      return {"`true` or `false`", parses<parse_boolean>};
+    case Type::integer:
+      return {"a whole number", parses<parse_integer>};
+    case Type::mode:
+      return {"an octal mode such as 0644", parses<parse_mode>};
+    case Type::owner:
+      return {"an owner such as `0:0` or `app`", is_owner};
+    case Type::account:
+      return {"a user or group name", is_account_name};
+    case Type::group:
+      return {"a group id or a declared group's name", [](std::string_view text) {
+                return parse_id(text).has_value() || is_account_name(text);
+              }};
+    case Type::id:
+      return {"a user or group id", parses<parse_id>};
+    case Type::image_path:
+      return {"an absolute path without `..`", parses<parse_image_path>};
+    case Type::image_glob:
+      return {"an absolute pattern such as `/var/log/**`", is_image_glob};
+    case Type::source_path:
+      return {"a path inside the source, without `..`", parses<parse_source_path>};
+    case Type::glob:
+      return {"a relative pattern such as `src/**`", is_glob};
+    case Type::package:
+      return {"a package: `name`, `name=version` or `name:arch`", parses<parse_package>};
+    case Type::identifier:
+      return {"a name of letters, digits, `-`, `_` and `.`", is_identifier};
+    case Type::image_name:
+      return {"a name of lower-case letters, digits and single `-`, `_` or `.` between",
+              is_image_name};
+    case Type::duration:
+      return {"a duration such as `10s` or `1m30s`", parses<parse_duration>};
+    case Type::port:
+      return {"a port such as `80` or `53/udp`", parses<parse_port>};
+    case Type::platform:
+      return {"a platform such as `linux/amd64`", parses<oci::Platform::parse>};
+    case Type::sha256:
+      return {"64 lower-case hex digits", parses<parse_sha256>};
+    case Type::epoch:
+      return {"`git`, `zero`, seconds since 1970 or a date such as `2026-11-01`",
+              parses<parse_epoch>};
+    case Type::url:
+      return {"an http or https URL", is_url};
+    case Type::signal:
+      return {"a signal such as `SIGTERM`", is_signal};
+    case Type::variable:
+      return {"the name of a variable, without `=`", is_variable_name};
+  }
+  return {"text", anything};
+}
+
+// Some mistakes deserve their own words.
+std::string special_case(Type type, std::string_view text) {
+  const bool path = type == Type::image_path || type == Type::source_path ||
+                    type == Type::glob || type == Type::image_glob;
+  if (path && fmt::format("/{}/", text).find("/../") != std::string::npos)
+    return "`..` is refused";
+  if (path && text.starts_with('!'))
+    return "patterns are not negated; use `include` and `exclude`";
+  if (type == Type::image_path && !text.empty() && text[0] != '/')
+    return fmt::format("paths in an image are absolute: `/{}`", text);
+  if (type == Type::url && text.find('@') != std::string_view::npos)
+    return "an address holds no user and no password";
+  if (type == Type::port && text.find('-') != std::string_view::npos)
+    return "ranges of ports are refused; list each port";
+  return "";
+}
+
+}  // namespace
+
+std::string_view expectation(Type type) {
+  return rule(type).expectation;
+}
+
+std::optional<std::string> misfit(Type type, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return "NUL is refused";
+  const TypeRule found = rule(type);
+  if (found.fits(text)) return std::nullopt;
+  const std::string special = special_case(type, text);
+  return special.empty() ? fmt::format("expected {}", found.expectation) : special;
+}
+
+}  // namespace lithify

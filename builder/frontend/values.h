@@ -1,0 +1,43 @@
+// values: the words of a build file that mean something by themselves.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "oci/base/digest.h"
+
+#include "builder/plan/recipe.h"
+
+namespace lithify {
+
+// All take the text after expansion; nullopt or false: it is no such thing.
+
+std::optional<bool> parse_boolean(std::string_view text);  // true, false
+std::optional<std::int64_t> parse_integer(std::string_view text);
+std::optional<std::uint32_t> parse_id(std::string_view text);    // of a user or group
+std::optional<std::uint32_t> parse_mode(std::string_view text);  // octal, however written
+std::optional<std::int64_t> parse_duration(std::string_view text);  // nanoseconds
+std::optional<std::string> parse_port(std::string_view text);       // "80/tcp"
+std::optional<oci::Digest> parse_sha256(std::string_view text);
+std::optional<EpochRule> parse_epoch(std::string_view text);
+std::optional<PackageRequest> parse_package(std::string_view text);
+
+// "/srv/www": absolute, without "..", ".", "//" or a slash at the end.
+std::optional<std::string> parse_image_path(std::string_view text);
+// "src/main.c", "." for everything: below a source's root; a leading "/" means nothing.
+std::optional<std::string> parse_source_path(std::string_view text);
+
+bool is_glob(std::string_view text);        // below a source's root
+bool is_image_glob(std::string_view text);  // "/var/log/**" or "**/*.pyc"
+bool is_identifier(std::string_view text);  // names of sources, images, arguments, steps
+bool is_image_name(std::string_view text);  // what a repository may be called
+bool is_account_name(std::string_view text);
+bool is_owner(std::string_view text);  // "0:0", "app", "app:web"
+bool is_signal(std::string_view text);
+bool is_url(std::string_view text);  // http or https, without a user in it
+bool is_variable_name(std::string_view text);
+
+}  // namespace lithify
