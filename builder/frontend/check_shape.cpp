@@ -109,7 +109,7 @@ class Checker {
     switch (shape.form) {
       case Form::scalar:
         if (node.multiline || !has_reference(node.text))
-          check_scalar(node, shape, problems_);
+          check_scalar(node, shape, where, problems_);
         return;
       case Form::list:
         if (node.is_scalar()) return check(node, *shape.item, where);
@@ -284,16 +284,28 @@ class Checker {
   Problems& problems_;
 };
 
-void check_choice(const Node& node, const Shape& shape, Problems& problems) {
+// "`mode` cannot be `888`"
+oci::Error bad_value(const Node& node, const std::string& where, const std::string& why) {
+  const std::string shown = node.text.substr(0, node.text.find('\n'));
+  return offence(code::k_bad_value, node.place(),
+                 fmt::format("{} cannot be `{}`", where, shown), why);
+}
+
+// "`scripts: run`" of "`scripts`"
+std::string with_value(std::string where, const std::string& value) {
+  if (where.ends_with('`')) where.pop_back();
+  return fmt::format("{}: {}`", where, value);
+}
+
+void check_choice(const Node& node, const Shape& shape, const std::string& where,
+                  Problems& problems) {
   const auto& choices = shape.choices;
   if (std::find(choices.begin(), choices.end(), node.text) != choices.end()) return;
   if (std::find(shape.later.begin(), shape.later.end(), node.text) != shape.later.end())
     return problems.error(offence(code::k_not_built, node.place(),
-                                  not_built(fmt::format("`{}`", node.text), "is"),
+                                  not_built(with_value(where, node.text), "is"),
                                   "not built yet"));
-  oci::Error error = offence(code::k_bad_value, node.place(),
-                             fmt::format("`{}` is not possible here", node.text),
-                             fmt::format("expected {}", expected(shape)));
+  oci::Error error = bad_value(node, where, fmt::format("expected {}", expected(shape)));
   const std::vector<std::string> names(choices.begin(), choices.end());
   const std::string hint = did_you_mean(node.text, names);
   if (!hint.empty()) error.add_hint(hint);
@@ -302,18 +314,16 @@ void check_choice(const Node& node, const Shape& shape, Problems& problems) {
 
 }  // namespace
 
-void check_scalar(const Node& node, const Shape& shape, Problems& problems) {
-  if (!shape.choices.empty()) return check_choice(node, shape, problems);
+void check_scalar(const Node& node, const Shape& shape, const std::string& where,
+                  Problems& problems) {
+  if (!shape.choices.empty()) return check_choice(node, shape, where, problems);
   auto why = misfit(shape.type, node.text);
   if (!why && shape.type == Type::integer && shape.max > shape.min) {
     const std::int64_t value = parse_integer(node.text).value_or(shape.min);
     if (value < shape.min || value > shape.max)
       why = fmt::format("expected {} to {}", shape.min, shape.max);
   }
-  if (!why) return;
-  std::string shown = node.text.substr(0, node.text.find('\n'));
-  problems.error(offence(code::k_bad_value, node.place(),
-                         fmt::format("`{}` is not possible here", shown), *why));
+  if (why) problems.error(bad_value(node, where, *why));
 }
 
 void check_shape(const Node& node, const Shape& shape, const std::string& where,

@@ -14,6 +14,7 @@ namespace lithify {
 void check_shape(const Node& node, const Shape& shape, const std::string& where,
                  Problems& problems);
 // One scalar whose references are expanded.
-void check_scalar(const Node& node, const Shape& shape, Problems& problems);
+void check_scalar(const Node& node, const Shape& shape, const std::string& where,
+                  Problems& problems);
 
 }  // namespace lithify

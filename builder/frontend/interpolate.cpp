@@ -37,8 +37,9 @@ void walk(std::string_view text, Literal literal, Reference reference) {
     }
     literal(text.substr(0, open));
     const std::string_view whole = reference_at(text.substr(open));
-    reference(whole.empty() ? text.substr(open, 2) : whole);
-    text.remove_prefix(open + std::max<std::size_t>(whole.size(), 2));
+    if (whole.empty()) return reference(text.substr(open));
+    reference(whole);
+    text.remove_prefix(open + whole.size());
   }
 }
 
@@ -77,9 +78,15 @@ const std::string* Scope::value(const std::string& name) const {
 
 std::vector<std::string> Scope::names_below(std::string_view prefix) const {
   std::vector<std::string> names;
-  for (const auto& [name, value] : values_) {
+  const auto take = [&](const std::string& name) {
     if (name.starts_with(prefix)) names.push_back(name.substr(prefix.size()));
-  }
+  };
+  for (const auto& [name, value] : values_)
+    take(name);
+  for (const auto& [name, reason] : withheld_)
+    take(name);
+  for (const std::string& name : poisoned_)
+    take(name);
   return names;
 }
 
@@ -145,21 +152,22 @@ class Expander {
  public:
   Expander(const Scope& scope, Problems& problems) : scope_(scope), problems_(problems) {}
 
-  void expand(Node& node, const Shape& shape) const {
+  void expand(Node& node, const Shape& shape, const std::string& where) const {
     switch (shape.form) {
       case Shape::Form::scalar:
-        return scalar(node, shape);
+        return scalar(node, shape, where);
       case Shape::Form::list:
-        if (node.is_scalar() && shape.one_is_list) return scalar(node, *shape.item);
+        if (node.is_scalar() && shape.one_is_list)
+          return scalar(node, *shape.item, where);
         for (Node& item : node.items)
-          expand(item, *shape.item);
+          expand(item, *shape.item, where);
         return;
       case Shape::Form::map:
         for (Node::Entry& entry : node.entries)
-          expand(entry.value, *shape.item);
+          expand(entry.value, *shape.item, fmt::format("`{}`", entry.key.text));
         return;
       case Shape::Form::either:
-        return expand(node, node.is_scalar() ? *shape.shorthand : *shape.item);
+        return expand(node, node.is_scalar() ? *shape.shorthand : *shape.item, where);
       case Shape::Form::record:
         return fields(node, shape.fields);
       case Shape::Form::variants:
@@ -168,7 +176,7 @@ class Expander {
   }
 
  private:
-  void scalar(Node& node, const Shape& shape) const {
+  void scalar(Node& node, const Shape& shape, const std::string& where) const {
     if (!node.is_scalar() || node.multiline || shape.type == Type::raw_text) return;
     if (!has_reference(node.text)) return;
     const auto text = scope_.expand(node, problems_);
@@ -177,14 +185,14 @@ class Expander {
       return;
     }
     node.text = *text;
-    check_scalar(node, shape, problems_);
+    check_scalar(node, shape, where, problems_);
   }
 
   void fields(Node& node, const std::vector<Field>& known) const {
     for (Node::Entry& entry : node.entries) {
       for (const Field& field : known) {
         if (field.name == entry.key.text && field.shape)
-          expand(entry.value, *field.shape);
+          expand(entry.value, *field.shape, fmt::format("`{}`", field.name));
       }
     }
   }
@@ -203,10 +211,10 @@ class Expander {
 
 }  // namespace
 
-Node expand_tree(const Node& node, const Shape& shape, const Scope& scope,
-                 Problems& problems) {
+Node expand_tree(const Node& node, const Shape& shape, const std::string& where,
+                 const Scope& scope, Problems& problems) {
   Node copy = node;
-  Expander(scope, problems).expand(copy, shape);
+  Expander(scope, problems).expand(copy, shape, where);
   return copy;
 }
 

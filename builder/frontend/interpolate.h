@@ -60,8 +60,8 @@ void each_reference(std::string_view text,
                     const std::function<void(std::string_view)>& found);
 
 // A copy of the tree with every scalar expanded whose field allows it, each checked
-// against its type afterwards.
-Node expand_tree(const Node& node, const Shape& shape, const Scope& scope,
-                 Problems& problems);
+// against its type afterwards. `where` names the node for people: "`config`".
+Node expand_tree(const Node& node, const Shape& shape, const std::string& where,
+                 const Scope& scope, Problems& problems);
 
 }  // namespace lithify

@@ -64,7 +64,7 @@ std::optional<Node> top_scalar(const Node& file, std::string_view key, const Sco
   for (const Field& field : file_shape().fields) {
     const Node* node = field.name == key ? file.find(key) : nullptr;
     if (node && node->is_scalar())
-      return expand_tree(*node, *field.shape, scope, problems);
+      return expand_tree(*node, *field.shape, fmt::format("`{}`", key), scope, problems);
   }
   return std::nullopt;
 }

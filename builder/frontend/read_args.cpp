@@ -19,8 +19,8 @@ constexpr std::size_t k_max_value = 4096;
 // A value, and who gave it.
 struct Given {
   std::string value;
-  oci::Place place;    // none for the command line and the environment
-  std::string origin;  // "--arg version=1"
+  oci::Place place;    // of the default
+  std::string origin;  // or where else it is from: "--arg version=1"
 };
 
 class ArgumentReader {
@@ -37,8 +37,9 @@ class ArgumentReader {
       oci::Error error =
           offence(code::k_bad_argument, given->place,
                   fmt::format("argument `{}` cannot be `{}`", name, given->value), *why);
-      error.add_note(fmt::format("given by {}", given->origin));
-      if (given->place.file.empty()) error.at(entry.key.place(), *why);
+      if (given->place.file.empty())
+        error.at(entry.key.place(), *why)
+            .add_note(fmt::format("given by {}", given->origin));
       problems_.error(std::move(error));
       return std::nullopt;
     }
@@ -56,7 +57,7 @@ class ArgumentReader {
       return Given{set->second, {}, fmt::format("the environment variable {}", variable)};
     const Node* fallback = argument.find("default");
     if (!fallback || !fallback->is_scalar()) return std::nullopt;
-    return Given{fallback->text, fallback->place(), "its default"};
+    return Given{fallback->text, fallback->place(), ""};
   }
 
   // Text may be nothing and a switch is off; the others have no such value.

@@ -19,11 +19,13 @@ constexpr std::size_t k_max_platforms = 32;
 constexpr std::size_t k_max_images = 256;
 constexpr std::string_view k_image_prefix = "image:";
 
-const Shape& shape_of(const Shape& record, std::string_view field) {
-  const auto found =
-      std::find_if(record.fields.begin(), record.fields.end(),
-                   [&](const Field& candidate) { return candidate.name == field; });
-  return *found->shape;
+// The value of one of an image's fields.
+Node expand_field(const Node& node, std::string_view name, const Scope& scope,
+                  Problems& problems) {
+  const auto& fields = image_shape().fields;
+  const auto field = std::find_if(fields.begin(), fields.end(),
+                                  [&](const Field& f) { return f.name == name; });
+  return expand_tree(node, *field->shape, fmt::format("`{}`", name), scope, problems);
 }
 
 Scope for_platform(Scope scope, const oci::Platform& platform) {
@@ -90,7 +92,7 @@ void ImageReader::read_image(Declared& image) {
   const auto shared = [&](std::string_view field) -> std::optional<Node> {
     const Node* node = image.node->find(field);
     if (!node) return std::nullopt;
-    return expand_tree(*node, shape_of(image_shape(), field), scope, problems_);
+    return expand_field(*node, field, scope, problems_);
   };
   const auto description = shared("description");
   const auto annotations = shared("annotations");
@@ -111,7 +113,8 @@ void ImageReader::read_image(Declared& image) {
 
 void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
                                const Scope& scope) {
-  const Node node = expand_tree(*image.node, image_shape(), scope, problems_);
+  const Node node =
+      expand_tree(*image.node, image_shape(), "the image", scope, problems_);
   Accounts accounts;
   ImageVariant variant;
   variant.platform = platform;
@@ -122,8 +125,7 @@ void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
   variant.steps = steps.read(items_of(node, "steps"));
   variant.config = read_config(node.find("config"));
   if (const Node* outputs = outputs_of(*image.node)) {
-    const Node expanded =
-        expand_tree(*outputs, shape_of(image_shape(), "outputs"), scope, problems_);
+    const Node expanded = expand_field(*outputs, "outputs", scope, problems_);
     variant.outputs = read_outputs(&expanded);
   }
   image.recipe.variants.push_back(std::move(variant));
@@ -227,8 +229,7 @@ std::vector<oci::Platform> ImageReader::platforms_of(const Node& image,
 
 std::vector<oci::Platform> ImageReader::read_platforms(const Node& list,
                                                        const Scope& scope) {
-  const Node expanded =
-      expand_tree(list, shape_of(image_shape(), "platforms"), scope, problems_);
+  const Node expanded = expand_field(list, "platforms", scope, problems_);
   std::vector<oci::Platform> platforms;
   for (const Node* item : scalars_of(&expanded)) {
     const auto platform = oci::Platform::parse(item->text);

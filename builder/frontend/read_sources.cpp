@@ -76,7 +76,7 @@ void check_source(const Node& node, Problems& problems) {
   if (archive && archive->text.find("://") != std::string::npos) {
     if (const auto why = misfit(Type::url, archive->text))
       problems.error(offence(code::k_bad_value, archive->place(),
-                             fmt::format("`{}` is not possible here", archive->text),
+                             fmt::format("`archive` cannot be `{}`", archive->text),
                              *why));
   }
   const Node* url = node.find("url");
@@ -128,7 +128,7 @@ SourceReader::SourceReader(const Node& file, const Scope& scope, Problems& probl
 
 const Source& SourceReader::read(const Node::Entry& entry, const std::string& key,
                                  const Scope& scope) {
-  const Node node = expand_tree(entry.value, source_shape(), scope, problems_);
+  const Node node = expand_tree(entry.value, source_shape(), key, scope, problems_);
   Source source;
   source.name = entry.key.text;
   source.place = entry.key.place();

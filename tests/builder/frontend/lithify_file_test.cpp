@@ -37,7 +37,7 @@ TEST_CASE("a file without image, or of a later language, is refused") {
 
 TEST_CASE("the version is refused as what it is") {
   CHECK(errors_in("lithify: one\n" + k_empty_image) ==
-        "L0024 1:10+3 `one` is not possible here\n");
+        "L0024 1:10+3 `lithify` cannot be `one`\n");
 }
 
 TEST_CASE("copy steps") {
