@@ -1,0 +1,281 @@
+// blob_directory: blobs as files, whole or not at all.
+#include "oci/store/blob_directory.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/store/blob_range.h"
+#include "oci/store/temporary_file.h"
+
+namespace oci {
+
+namespace fs = std::filesystem;
+
+BlobDirectory::BlobDirectory(Places places)
+    : places_(std::move(places)),
+      directory_(open_file(places_.blobs, O_RDONLY | O_DIRECTORY)) {}
+
+BlobDirectory::FileIdentity BlobDirectory::identity_of(const Fd& fd) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw errno_error(errno, "looking at a blob");
+  return {status.st_dev, status.st_ino};
+}
+
+class BlobDirectory::Writer final : public BlobWriter {
+ public:
+  explicit Writer(BlobDirectory& to) : to_(to), file_(to.places_.temporary) {}
+
+  void write(Bytes data) override {
+    during([&] { return story("at least ", size_ + data.size()); },
+           [&] { file_.write(data); });
+    hasher_.update(data);
+    size_ += data.size();
+  }
+
+  // An existing file of that name is replaced: it may be a liar, ours is not.
+  BlobRef commit() override {
+    const BlobRef blob{std::move(hasher_).finish(), size_};
+    if (to_.is_checked(blob.digest) && to_.size_of(blob.digest) == size_) {
+      to_.mark_used(blob.digest);
+      return blob;  // the temporary file goes with us
+    }
+    during([&] { return story("", size_); },
+           [&] { file_.publish(to_.path_of(blob.digest), 0444); });
+    to_.mark_checked(blob.digest);
+    return blob;
+  }
+
+ private:
+  std::string story(std::string_view at_least, std::uint64_t size) const {
+    return fmt::format("storing a blob of {}{} bytes in {}", at_least, size,
+                       to_.places_.blobs.string());
+  }
+
+  BlobDirectory& to_;
+  TemporaryFile file_;
+  Hasher hasher_;
+  std::uint64_t size_ = 0;
+};
+
+// Hashes while it reads; a liar goes to quarantine, an honest blob is remembered.
+class BlobDirectory::CheckingSource final : public Source {
+ public:
+  CheckingSource(const BlobDirectory& store, const BlobRef& blob, Fd fd)
+      : store_(store), blob_(blob), file_(identity_of(fd)) {
+    guarded([&] {
+      from_ = verified(
+          std::make_unique<FileSource>(std::move(fd), store.path_of(blob.digest)),
+          blob.digest, blob.size);
+    });
+    if (blob.size == 0) store_.mark_checked(blob.digest);
+  }
+
+  std::size_t read(std::span<std::byte> into) override {
+    std::size_t got = 0;
+    guarded([&] { got = from_->read(into); });
+    seen_ += got;
+    if (got > 0 && seen_ == blob_.size) store_.mark_checked(blob_.digest);
+    return got;
+  }
+
+ private:
+  template <class Body>
+  void guarded(Body body) {
+    try {
+      body();
+    } catch (const Error& e) {
+      if (e.code() == Errc::mismatch) store_.put_away(blob_.digest, file_);
+      throw;
+    }
+  }
+
+  const BlobDirectory& store_;
+  BlobRef blob_;
+  FileIdentity file_;
+  std::unique_ptr<Source> from_;
+  std::uint64_t seen_ = 0;
+};
+
+fs::path BlobDirectory::path_of(const Digest& digest) const {
+  return places_.blobs / digest.hex();
+}
+
+std::optional<std::uint64_t> BlobDirectory::size_of(const Digest& digest) const {
+  struct stat status {};
+  const std::string name = digest.hex();
+  if (::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISREG(status.st_mode)) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+bool BlobDirectory::has(const Digest& digest) const {
+  if (!size_of(digest)) return false;
+  mark_used(digest);
+  return true;
+}
+
+Fd BlobDirectory::open_regular(const BlobRef& blob) const {
+  const std::string name = blob.digest.hex();
+  Fd fd(::openat(directory_.get(), name.c_str(),
+                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT)
+    throw no_such_blob(blob.digest, places_.blobs.string());
+  if (!fd.valid() && errno != ELOOP) {
+    throw errno_error(errno, "opening " + path_of(blob.digest).string());
+  }
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    put_away(blob.digest, std::nullopt);
+    throw Error(Errc::mismatch, path_of(blob.digest).string() + " is not a regular file");
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size == blob.size) {
+    mark_used(blob.digest);
+    return fd;
+  }
+  // Either the file lies or whoever asks: only the first is a reason for quarantine.
+  const FileIdentity identity = identity_of(fd);
+  FileSource file(std::move(fd), path_of(blob.digest));
+  NullSink nowhere;
+  HashingSink hashing(nowhere);
+  copy(file, hashing);
+  if (std::move(hashing).finish() != blob.digest) put_away(blob.digest, identity);
+  throw wrong_blob_size(blob, size);
+}
+
+std::unique_ptr<Source> BlobDirectory::open(const BlobRef& blob) const {
+  Fd fd = open_regular(blob);
+  if (!is_checked(blob.digest)) {
+    return std::make_unique<CheckingSource>(*this, blob, std::move(fd));
+  }
+  return std::make_unique<FileSource>(std::move(fd), path_of(blob.digest), 0, blob.size);
+}
+
+std::unique_ptr<Source> BlobDirectory::open_range(const BlobRef& blob,
+                                                  std::uint64_t offset,
+                                                  std::uint64_t size) const {
+  check_range(blob, offset, size);
+  check_whole(blob);
+  Fd fd = open_regular(blob);
+  return std::make_unique<FileSource>(std::move(fd), path_of(blob.digest), offset, size);
+}
+
+// Hashes the blob unless that was done; of several threads that ask for one blob, one
+// hashes and the others wait.
+void BlobDirectory::check_whole(const BlobRef& blob) const {
+  {
+    std::unique_lock lock(mutex_);
+    check_ended_.wait(lock, [&] { return checking_.count(blob.digest) == 0; });
+    if (checked_.count(blob.digest) != 0) return;
+    checking_.insert(blob.digest);
+  }
+  const auto end = [&] {
+    const std::lock_guard lock(mutex_);
+    checking_.erase(blob.digest);
+    check_ended_.notify_all();
+  };
+  try {
+    CheckingSource source(*this, blob, open_regular(blob));
+    NullSink nowhere;
+    copy(source, nowhere);
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+}
+
+std::unique_ptr<BlobWriter> BlobDirectory::create() {
+  return std::make_unique<Writer>(*this);
+}
+
+bool BlobDirectory::is_checked(const Digest& digest) const {
+  const std::lock_guard lock(mutex_);
+  return checked_.count(digest) != 0;
+}
+
+void BlobDirectory::mark_checked(const Digest& digest) const {
+  const std::lock_guard lock(mutex_);
+  checked_.insert(digest);
+}
+
+// A failure (another user's file) only makes the blob look older to a prune.
+void BlobDirectory::mark_used(const Digest& digest) const {
+  if (!places_.writable) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!used_.insert(digest).second) return;
+  }
+  const std::string name = digest.hex();
+  ::utimensat(directory_.get(), name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+}
+
+// Leaves a file alone that has replaced the liar since: a neighbour has healed it.
+void BlobDirectory::put_away(const Digest& digest,
+                             const std::optional<FileIdentity>& liar) const {
+  if (!places_.writable) return;
+  const fs::path path = path_of(digest);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return;
+  if (liar && *liar != FileIdentity(status.st_dev, status.st_ino)) return;
+  const fs::path away = places_.quarantine / digest.hex();
+  const int failed = places_.quarantine.empty() ? ::remove(path.c_str())
+                                                : ::rename(path.c_str(), away.c_str());
+  if (failed != 0 && errno != ENOENT) {
+    throw errno_error(errno, "taking the damaged " + path.string() + " out of the way");
+  }
+  const std::lock_guard lock(mutex_);
+  checked_.erase(digest);
+  used_.erase(digest);
+}
+
+std::vector<BlobDirectory::BlobInfo> BlobDirectory::list() const {
+  std::vector<BlobInfo> blobs;
+  for (const fs::path& path : files_in(places_.blobs)) {
+    const auto digest = Digest::parse_hex(path.filename().string());
+    struct stat status {};
+    if (!digest || ::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+      continue;
+    }
+    blobs.push_back(
+        {{*digest, static_cast<std::uint64_t>(status.st_size)}, status.st_mtime});
+  }
+  return blobs;
+}
+
+std::uint64_t BlobDirectory::remove(const BlobRef& blob) {
+  if (::unlink(path_of(blob.digest).c_str()) != 0) {
+    if (errno == ENOENT) return 0;
+    throw errno_error(errno, "removing " + path_of(blob.digest).string());
+  }
+  const std::lock_guard lock(mutex_);
+  checked_.erase(blob.digest);
+  used_.erase(blob.digest);
+  return blob.size;
+}
+
+// A link or a clone has the bytes of the file that was just checked. The file systems
+// that can neither clone nor link (or not between these two places) copy.
+void BlobDirectory::share(const BlobDirectory& from, const BlobRef& blob) {
+  from.check_whole(blob);
+  TemporaryFile file(places_.temporary);
+  if (file.clone(from.open_regular(blob))) {
+    file.publish(path_of(blob.digest), 0444);
+  } else if (::link(from.path_of(blob.digest).c_str(), path_of(blob.digest).c_str()) ==
+             0) {
+    sync_directory(places_.blobs);
+  } else {
+    copy(*from.open(blob), file);
+    file.publish(path_of(blob.digest), 0444);
+  }
+  mark_checked(blob.digest);
+}
+
+}  // namespace oci

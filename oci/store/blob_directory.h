@@ -1,0 +1,78 @@
+// BlobDirectory: blobs as files named by their digests, the part that the store and an
+// image layout have in common.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "oci/base/fd.h"
+#include "oci/store/blob_store.h"
+
+namespace oci {
+
+// A blob's name is never trusted: its bytes are hashed the first time this object reads
+// them, unless it wrote them. Sources and writers must not outlive it.
+class BlobDirectory final : public BlobStore {
+ public:
+  struct Places {
+    std::filesystem::path blobs;      // exists
+    std::filesystem::path temporary;  // on the same file system
+    // Where liars go. Empty: they are removed if `writable`, else left alone.
+    std::filesystem::path quarantine = {};
+    bool writable = true;
+  };
+  explicit BlobDirectory(Places places);
+
+  bool has(const Digest& digest) const override;
+  // nullopt if there is no regular file of that name.
+  std::optional<std::uint64_t> size_of(const Digest& digest) const;
+  std::unique_ptr<Source> open(const BlobRef& blob) const override;
+  std::unique_ptr<Source> open_range(const BlobRef& blob, std::uint64_t offset,
+                                     std::uint64_t size) const override;
+  std::unique_ptr<BlobWriter> create() override;
+  std::filesystem::path path_of(const Digest& digest) const;
+
+  struct BlobInfo {
+    BlobRef blob;
+    std::int64_t last_used;  // seconds since 1970, the file's mtime
+  };
+  // Every blob, in no particular order.
+  std::vector<BlobInfo> list() const;
+  // Returns the bytes freed, 0 if it was gone.
+  std::uint64_t remove(const BlobRef& blob);
+
+  // Takes a whole blob of `from` by reflink, hard link or copy, whichever works first.
+  void share(const BlobDirectory& from, const BlobRef& blob);
+  // Takes a file out of the way that is not what its name says.
+  void put_away(const Digest& digest) const { put_away(digest, std::nullopt); }
+
+ private:
+  class Writer;
+  class CheckingSource;
+  using FileIdentity = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+
+  static FileIdentity identity_of(const Fd& fd);
+  Fd open_regular(const BlobRef& blob) const;
+  void check_whole(const BlobRef& blob) const;
+  bool is_checked(const Digest& digest) const;
+  void mark_checked(const Digest& digest) const;
+  void mark_used(const Digest& digest) const;
+  void put_away(const Digest& digest, const std::optional<FileIdentity>& liar) const;
+
+  Places places_;
+  Fd directory_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable check_ended_;
+  mutable std::unordered_set<Digest> checked_;   // whole bytes seen by this object
+  mutable std::unordered_set<Digest> checking_;  // being hashed by some thread
+  mutable std::unordered_set<Digest> used_;      // last_used was moved by this object
+};
+
+}  // namespace oci
