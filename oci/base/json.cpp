@@ -24,6 +24,58 @@ void refuse_floats(const nlohmann::json& value) {
   }
 }
 
+// Reads without building, and refuses what building would hide or not survive.
+class Guard final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit Guard(std::string_view what) : what_(what) {}
+
+  bool start_object(std::size_t) override {
+    keys_.emplace_back();
+    return deeper();
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) override { return deeper(); }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool key(string_t& name) override {
+    if (!keys_.back().insert(name).second) {
+      throw Error(Errc::bad_input, fmt::format("{} has the key `{}` twice", what_, name));
+    }
+    return true;
+  }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  // Told again, as an exception, by the parser that builds.
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::json::exception&) override {
+    return false;
+  }
+
+ private:
+  bool deeper() {
+    if (++depth_ > k_max_depth) {
+      throw Error(Errc::bad_input,
+                  fmt::format("{} nests deeper than {}", what_, k_max_depth));
+    }
+    return true;
+  }
+
+  std::string_view what_;
+  int depth_ = 0;
+  std::vector<std::set<std::string>> keys_;
+};
+
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, std::string_view what) {
@@ -31,24 +83,12 @@ nlohmann::json parse_json(std::string_view text, std::string_view what) {
     throw Error(Errc::bad_input, fmt::format("{} has {} bytes, more than the {} allowed",
                                              what, text.size(), k_max_json));
   }
-  std::vector<std::set<std::string>> keys;
-  const auto guard = [&](int depth, nlohmann::json::parse_event_t event,
-                         nlohmann::json& parsed) {
-    using Event = nlohmann::json::parse_event_t;
-    if (depth > k_max_depth) {
-      throw Error(Errc::bad_input,
-                  fmt::format("{} nests deeper than {}", what, k_max_depth));
-    }
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw Error(Errc::bad_input, fmt::format("{} has the key `{}` twice", what,
-                                               parsed.get<std::string>()));
-    }
-    return true;
-  };
   try {
-    return nlohmann::json::parse(text, guard);
+    // Not parse()'s callback: after each object it looks at all siblings before it, and
+    // a list of a million objects would take hours.
+    Guard guard(what);
+    nlohmann::json::sax_parse(text, &guard);
+    return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& e) {
     throw Error(Errc::bad_input, fmt::format("{} is not valid JSON: {}", what, e.what()));
   }
