@@ -9,15 +9,20 @@
 
 namespace oci {
 
-// Opens the layout in `directory`. Blobs must be regular files (no symlinks). Tags are
-// the "org.opencontainers.image.ref.name" annotations of index.json. Throws
-// Errc::not_found if there is none, Errc::bad_input if it is something else.
+class DirectoryStore;
+
+// Opens the layout in `directory` for reading; nothing in it is changed. Blobs must be
+// regular files (no symlinks). Tags are the "org.opencontainers.image.ref.name"
+// annotations of index.json; the empty tag is the only manifest, named or not, if there
+// is but one. Throws Errc::not_found if there is none, Errc::bad_input if it is something
+// else.
 std::unique_ptr<Repository> open_layout(const std::filesystem::path& directory);
 
-// The same, made if absent. index.json changes atomically under a lock, so that parallel
-// writers all keep their tags. If `blobs_from` is a DirectoryStore on the same file
-// system, blobs it holds are shared by reflink or hard link instead of copied.
-class DirectoryStore;
+// The same for writing too, made if absent; Errc::bad_input in a directory that has
+// anything else. index.json changes atomically under a lock, so that parallel writers all
+// keep their tags. Damaged blobs are removed where they are found. A blob that
+// `blobs_from` holds counts as being here: has() shares it by reflink or hard link, or
+// copies it where neither works.
 std::unique_ptr<Repository> create_layout(const std::filesystem::path& directory,
                                           const DirectoryStore* blobs_from = nullptr);
 

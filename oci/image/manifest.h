@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "oci/base/descriptor.h"
@@ -15,14 +17,15 @@ namespace oci {
 
 // OCI image-spec, manifest.md. parse() also takes docker's schema 2 and refuses documents
 // that could be two things at once (layers and manifests both; a mediaType that does not
-// fit): Errc::bad_input. str() writes canonical JSON with OCI media types.
+// fit): Errc::bad_input. str() writes canonical JSON.
 struct Manifest {
-  std::string media_type;  // as read; what str() writes
+  std::string media_type;  // as read; what str() writes, the OCI one if empty
   std::string artifact_type = {};
   Descriptor config;
-  std::vector<Descriptor> layers;
+  std::vector<Descriptor> layers = {};
   std::optional<Descriptor> subject = {};
   std::map<std::string, std::string> annotations = {};
+  bool operator==(const Manifest&) const = default;
 
   static Manifest parse(std::string_view json, std::string_view what);
   std::string str() const;
@@ -31,8 +34,9 @@ struct Manifest {
 // OCI image-spec, image-index.md; docker's manifest list is read too.
 struct Index {
   std::string media_type;
-  std::vector<Descriptor> manifests;
+  std::vector<Descriptor> manifests = {};
   std::map<std::string, std::string> annotations = {};
+  bool operator==(const Index&) const = default;
 
   static Index parse(std::string_view json, std::string_view what);
   std::string str() const;
@@ -44,6 +48,7 @@ struct Healthcheck {
   std::int64_t timeout = 0;
   std::int64_t start_period = 0;
   int retries = 0;
+  std::int64_t start_interval = 0;
   bool operator==(const Healthcheck&) const = default;
 };
 
@@ -52,6 +57,8 @@ struct History {
   std::string created_by;
   std::string comment = {};
   bool empty_layer = false;
+  std::string author = {};
+  bool operator==(const History&) const = default;
 };
 
 // OCI image-spec, config.md. What is not known here is kept in `other` (JSON text of the
@@ -77,6 +84,7 @@ struct ImageConfig {
   std::vector<History> history = {};
   std::string other_config = "{}";    // unknown members of "config"
   std::string other_document = "{}";  // unknown members of the document
+  bool operator==(const ImageConfig&) const = default;
 
   static ImageConfig parse(std::string_view json, std::string_view what);
   std::string str() const;

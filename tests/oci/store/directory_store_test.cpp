@@ -8,10 +8,10 @@
 #include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/oci/store/blob_store_suite.h"
+#include "tests/support/processes.h"
 #include "tests/support/temporary_directory.h"
 
 using blob_store_suite::failure_of;
@@ -33,28 +33,6 @@ std::size_t files_in(const fs::path& directory) {
 void plant(const fs::path& path, const std::string& content) {
   fs::remove(path);
   std::ofstream(path) << content;
-}
-
-// Runs `body` in another process; the exit status, or 128 + signal.
-template <class Body>
-pid_t start(Body body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int status = 1;
-    try {
-      status = body();
-    } catch (const std::exception&) {
-      status = 99;
-    }
-    ::_exit(status);
-  }
-  return child;
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 void check_every_blob(const fs::path& root) {
@@ -159,7 +137,7 @@ TEST_CASE("temporary files of the dead are removed, those of the living stay") {
   DirectoryStore store(place.path());
   const auto writer = store.create();
   writer->write(oci::as_bytes("alive"));
-  const pid_t child = start([&] {
+  const pid_t child = start_process([&] {
     DirectoryStore mine(place.path());
     const auto half = mine.create();
     half->write(oci::as_bytes("dying"));
@@ -200,7 +178,7 @@ TEST_CASE("prune leaves a store alone that somebody else has open") {
     CHECK(store.has(blob.digest));
   }
   // A killed neighbour's lease died with it.
-  const pid_t child = start([&] {
+  const pid_t child = start_process([&] {
     const DirectoryStore mine(place.path());
     ::kill(::getpid(), SIGKILL);
     return 0;
@@ -233,7 +211,7 @@ TEST_CASE("processes may write the same and different blobs at once") {
   const TemporaryDirectory place;
   std::vector<pid_t> children;
   for (int c = 0; c < 4; ++c) {
-    children.push_back(start([&place, c] {
+    children.push_back(start_process([&place, c] {
       DirectoryStore store(place.path());
       for (int i = 0; i < 25; ++i) {
         const std::string ours = "ours " + std::to_string(i);
@@ -256,7 +234,7 @@ TEST_CASE("killing a writer at any moment leaves whole blobs or none") {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   unsigned delay = 300;
   for (int round = 0; std::chrono::steady_clock::now() < end; ++round) {
-    const pid_t child = start([&] {
+    const pid_t child = start_process([&] {
       DirectoryStore store(place.path());
       for (int i = 0;; ++i) {
         const std::string text = std::to_string(round) + "." + std::to_string(i);
@@ -276,7 +254,7 @@ TEST_CASE("killing a writer at any moment leaves whole blobs or none") {
 
 TEST_CASE("a write that the machine refuses names the place and leaves nothing") {
   const TemporaryDirectory place;
-  const pid_t child = start([&] {
+  const pid_t child = start_process([&] {
     ::signal(SIGXFSZ, SIG_IGN);
     DirectoryStore store(place.path());
     const rlimit limit{100'000, 100'000};

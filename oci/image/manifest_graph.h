@@ -1,0 +1,32 @@
+// manifest_graph: which documents point where, and documents kept as blobs.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "oci/image/manifest.h"
+#include "oci/image/repository.h"
+
+namespace oci {
+
+// Indexes within indexes within …: real images have one.
+inline constexpr int k_max_index_depth = 4;
+
+bool is_index(std::string_view media_type);
+// A manifest or an index, as opposed to a blob.
+bool is_document(std::string_view media_type);
+
+// What the document `which` is made of, in its order: an index's entries; a manifest's
+// config and layers. A subject is not among them: it is what the document is about.
+std::vector<Descriptor> children(const Descriptor& which, std::string_view document);
+
+// Where manifests are blobs (layout, store): reads and writes one. Refuses documents over
+// 4 MiB (Errc::bad_input) and content that is not `which` (Errc::mismatch).
+std::string read_manifest(const BlobStore& from, const Descriptor& which);
+void write_manifest(BlobStore& to, const Descriptor& which, Bytes content);
+
+// Everything reachable from `root`, children before parents, each once.
+std::vector<Descriptor> closure(const Repository& of, const Descriptor& root);
+
+}  // namespace oci
