@@ -10,8 +10,8 @@ namespace oci {
 
 // The rule looks at paths and sizes and at nothing else, so that the same entries make
 // the same frames, and a change moves only the cuts near it. oci/README.md, "Frames".
-inline constexpr std::size_t k_min_frame = std::size_t{2} << 20;  // before a path's cut
-inline constexpr std::size_t k_max_frame = std::size_t{4} << 20;  // small members end it
+inline constexpr std::size_t k_min_frame = std::size_t{3} << 20;  // before a path's cut
+inline constexpr std::size_t k_max_frame = std::size_t{6} << 20;  // small members end it
 inline constexpr std::uint64_t k_piece = std::uint64_t{4} << 20;  // of a large content
 
 // Whether a new frame starts before the member at `path`, whose header, content and

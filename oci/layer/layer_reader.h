@@ -20,6 +20,7 @@ struct ArchiveLimits {
   std::uint64_t path = 4096;            // bytes of a path or link
   std::uint64_t xattrs = 1 << 20;       // bytes of one entry's xattrs
   unsigned depth = 256;                 // components of a path
+  std::uint64_t names = 256ULL << 20;   // bytes of all paths that must be remembered
   std::uint64_t ratio = 1100;           // uncompressed / compressed, once past 256 MiB
 };
 

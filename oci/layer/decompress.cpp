@@ -1,0 +1,105 @@
+#include "oci/layer/decompress.h"
+
+#include <algorithm>
+
+#include <archive.h>
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/layer/archive_handle.h"
+
+namespace oci {
+
+namespace {
+
+// Below this a bomb is not worth the name, and short streams have wild ratios.
+constexpr std::uint64_t k_harmless = 256ULL << 20;
+
+using EnableFilter = int (*)(archive*);
+constexpr EnableFilter k_layer_filters[] = {archive_read_support_filter_gzip,
+                                            archive_read_support_filter_zstd};
+constexpr EnableFilter k_more_filters[] = {
+    archive_read_support_filter_bzip2, archive_read_support_filter_xz,
+    archive_read_support_filter_lzma,  archive_read_support_filter_lzip,
+    archive_read_support_filter_lz4,   archive_read_support_filter_compress};
+
+class DecompressingSource final : public Source {
+ public:
+  DecompressingSource(std::unique_ptr<Source> from, Filters filters, std::string name,
+                      const ArchiveLimits& limits)
+      : input_(std::move(from), std::move(name)),
+        ratio_(limits.ratio),
+        handle_(new_archive()) {
+    for (const EnableFilter enable : k_layer_filters)
+      use(enable);
+    if (filters == Filters::all) {
+      for (const EnableFilter enable : k_more_filters)
+        use(enable);
+    }
+    archive_read_support_format_raw(handle_.get());
+    archive_read_support_format_empty(handle_.get());
+  }
+
+  std::size_t read(std::span<std::byte> into) override {
+    if (into.empty()) return 0;
+    if (!opened_) open();
+    if (ended_) return 0;
+    const std::size_t got = input_.read(handle_.get(), into);
+    if (got == 0) end();
+    count(got);
+    return got;
+  }
+
+ private:
+  // A warning would mean that libarchive runs a program found on PATH instead.
+  void use(EnableFilter enable) {
+    if (enable(handle_.get()) == ARCHIVE_OK) return;
+    throw Error(Errc::machine, "this libarchive was built without a compression");
+  }
+
+  void open() {
+    opened_ = true;
+    input_.open(handle_.get());
+    // The client itself counts as one filter.
+    if (archive_filter_count(handle_.get()) > 2) {
+      throw Error(Errc::bad_input,
+                  fmt::format("{} is compressed more than once", input_.name()));
+    }
+    archive_entry* whole = nullptr;
+    const int status = archive_read_next_header(handle_.get(), &whole);
+    if (status == ARCHIVE_EOF) return end();
+    input_.check(handle_.get(), status);
+  }
+
+  void end() {
+    ended_ = true;
+    input_.check(handle_.get(), ARCHIVE_OK);
+    input_.drain();
+  }
+
+  void count(std::size_t got) {
+    produced_ += got;
+    if (produced_ <= k_harmless) return;
+    if (produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) < ratio_) return;
+    throw Error(Errc::bad_input,
+                fmt::format("{} unpacks to more than {} times its size, the limit",
+                            input_.name(), ratio_));
+  }
+
+  ArchiveInput input_;
+  std::uint64_t ratio_;
+  std::uint64_t produced_ = 0;
+  bool opened_ = false;
+  bool ended_ = false;
+  ArchiveHandle handle_;  // last: it goes before its input
+};
+
+}  // namespace
+
+std::unique_ptr<Source> decompressed(std::unique_ptr<Source> from, Filters filters,
+                                     std::string name, const ArchiveLimits& limits) {
+  return std::make_unique<DecompressingSource>(std::move(from), filters, std::move(name),
+                                               limits);
+}
+
+}  // namespace oci
