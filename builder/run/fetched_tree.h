@@ -7,9 +7,6 @@
 
 namespace lithify {
 
-// mtime of all that comes from no package or archive: 1980-01-01T00:00:00Z.
-inline constexpr std::int64_t k_constant_time = 315532800;
-
 // One file, 0644, whose content is the whole blob.
 Tree fetched_tree(const Fetch& fetch);
 

@@ -18,11 +18,9 @@ using oci::Error;
 namespace {
 
 Error changed(const std::string& path, const std::string& finding) {
-  return std::move(
-      Error(Errc::mismatch,
-            fmt::format("{} changed while it was being read: {}", path, finding))
-          .add_hint("build again when nothing writes to it, or leave it out with "
-                    "`exclude`"));
+  return Error(Errc::mismatch,
+               fmt::format("{} changed while it was being read: {}", path, finding))
+      .add_hint("build again when nothing writes to it, or leave it out with `exclude`");
 }
 
 // Says of a mismatch what it means here: somebody wrote to the file.

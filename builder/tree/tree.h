@@ -17,6 +17,9 @@
 
 namespace lithify {
 
+// mtime of all that comes from no package or archive: 1980-01-01T00:00:00Z.
+inline constexpr std::int64_t k_constant_time = 315532800;
+
 // Part of a blob of the store.
 struct Slice {
   oci::BlobRef blob;

@@ -30,6 +30,10 @@ class Digest {
   static std::optional<Digest> parse(std::string_view text);
   // The same without the algorithm, as Debian's indexes write it.
   static std::optional<Digest> parse_hex(std::string_view hex);
+  // One that raw() gave before, kept in binary by a cache.
+  static Digest from_raw(const std::array<std::byte, 32>& sha256) {
+    return Digest(sha256);
+  }
 
   std::string str() const;    // the wire form, "sha256:9f86d0…"
   std::string hex() const;    // 64 digits, for file names

@@ -1,0 +1,63 @@
+#include "builder/tree/stat_cache.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace lithify {
+
+namespace {
+
+// Then for each file: fixed part, path. Integers are the machine's own: the cache never
+// leaves it.
+constexpr std::string_view k_header = "lithify-stat 1\n";
+
+struct Fixed {
+  FileStamp stamp;
+  std::array<std::byte, 32> digest;
+  std::uint64_t path_size;
+};
+static_assert(sizeof(Fixed) == 80);
+
+}  // namespace
+
+StatRecord::StatRecord(std::string text) : text_(std::move(text)) {
+  if (text_.compare(0, k_header.size(), k_header) != 0) text_.clear();
+  at_ = std::min(k_header.size(), text_.size());
+}
+
+std::optional<oci::Digest> StatRecord::next(std::string_view path,
+                                            const FileStamp& stamp) {
+  while (text_.size() - at_ >= sizeof(Fixed)) {
+    Fixed fixed;
+    std::memcpy(&fixed, text_.data() + at_, sizeof fixed);
+    if (fixed.path_size > text_.size() - at_ - sizeof fixed) break;
+    const std::string_view known(text_.data() + at_ + sizeof fixed, fixed.path_size);
+    if (known > path) return std::nullopt;
+    at_ += sizeof fixed + fixed.path_size;
+    if (known == path) {
+      return fixed.stamp == stamp ? std::optional(oci::Digest::from_raw(fixed.digest))
+                                  : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+void StatRecord::add(std::string_view path, const FileStamp& stamp,
+                     const oci::Digest& digest) {
+  if (text_.empty()) text_ = k_header;
+  const Fixed fixed{stamp, digest.raw(), path.size()};
+  text_.append(reinterpret_cast<const char*>(&fixed), sizeof fixed);
+  text_.append(path);
+}
+
+StatRecord StatCache::load(const oci::Digest& key) {
+  const auto text = database_.get(CacheDatabase::Table::files, key.str());
+  return text ? StatRecord(*text) : StatRecord();
+}
+
+void StatCache::save(const oci::Digest& key, const StatRecord& record) {
+  database_.put(CacheDatabase::Table::files, key.str(), record.text());
+}
+
+}  // namespace lithify
