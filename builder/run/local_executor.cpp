@@ -1,0 +1,30 @@
+#include "builder/run/local_executor.h"
+
+#include "oci/base/error.h"
+
+#include "builder/run/edit.h"
+#include "builder/run/import.h"
+
+namespace lithify {
+
+Tree LocalExecutor::execute(const Step& step, std::span<const Tree> inputs,
+                            oci::Activity& activity, std::stop_token stop) {
+  if (const auto* fetch = std::get_if<Fetch>(&step.operation)) {
+    const FetchTools tools{tools_.store, tools_.downloader, tools_.mirrors};
+    return perform_fetch(*fetch, tools, activity, std::move(stop));
+  }
+  if (const auto* import = std::get_if<Import>(&step.operation)) {
+    const CaptureTools tools{tools_.stats, tools_.workers, activity, std::move(stop)};
+    return perform_import(*import, tools_.now_ns(), tools);
+  }
+  if (const auto* edit = std::get_if<Edit>(&step.operation)) {
+    Tree tree =
+        perform_edit(step, *edit, inputs, tools_.store, activity, std::move(stop));
+    check_sound(tree.nodes());
+    return tree;
+  }
+  throw oci::Error(oci::Errc::bad_input, "programs cannot be run by this version")
+      .at(step.place);
+}
+
+}  // namespace lithify

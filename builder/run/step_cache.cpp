@@ -1,0 +1,66 @@
+#include "builder/run/step_cache.h"
+
+#include <charconv>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+
+namespace {
+
+constexpr std::uint64_t k_max_tree_text = std::uint64_t{1} << 30;
+
+// "<digest> <size>"
+std::optional<oci::BlobRef> to_blob(std::string_view text) {
+  const std::size_t space = std::min(text.find(' '), text.size());
+  const auto digest = oci::Digest::parse(text.substr(0, space));
+  if (!digest || space == text.size()) return std::nullopt;
+  std::uint64_t size = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data() + space + 1, end, size);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return oci::BlobRef{*digest, size};
+}
+
+bool has_all_blobs(const Tree& tree, const oci::BlobStore& store) {
+  std::unordered_set<oci::Digest> known;
+  for (const auto& [path, node] : tree.nodes()) {
+    const auto* slice = node.content ? std::get_if<Slice>(&*node.content) : nullptr;
+    if (!slice || !known.insert(slice->blob.digest).second) continue;
+    if (!store.has(slice->blob.digest)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<Tree> StoredStepCache::find(const oci::Digest& key) {
+  if (lookup_ == Lookup::no) return std::nullopt;
+  const auto row = database_.get(CacheDatabase::Table::steps, key.str());
+  const auto blob = row ? to_blob(*row) : std::nullopt;
+  if (!blob || !store_.has(blob->digest)) return std::nullopt;
+  try {
+    const auto source = store_.open(*blob);
+    Tree tree = Tree::from_text(oci::read_all(*source, k_max_tree_text, "a tree"));
+    if (!has_all_blobs(tree, store_)) return std::nullopt;
+    return tree;
+  } catch (const Error& e) {
+    // The store has put a lying blob aside by now; the step makes it again.
+    if (e.code() == Errc::machine || e.code() == Errc::internal) throw;
+    return std::nullopt;
+  }
+}
+
+void StoredStepCache::remember(const oci::Digest& key, const Tree& result) {
+  const oci::BlobRef blob = oci::put(store_, result.to_text());
+  database_.put(CacheDatabase::Table::steps, key.str(),
+                fmt::format("{} {}", blob.digest.str(), blob.size));
+}
+
+}  // namespace lithify

@@ -1,0 +1,36 @@
+// LayerCache: which layer blob a tree became, so that it is not packed again.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "oci/layer/layer_writer.h"
+
+#include "builder/tree/cache_database.h"
+
+namespace lithify {
+
+// All that decides the bytes of a layer.
+struct LayerKey {
+  oci::Digest tree;  // of the change as it is written
+  int format = 1;
+  oci::Compression compression = oci::Compression::zstd;
+  std::string encoder;  // encoder_identity(compression)
+};
+
+class LayerCache {
+ public:
+  LayerCache(CacheDatabase& database, const oci::BlobStore& store)
+      : database_(database), store_(store) {}
+
+  // nullopt too if the store no longer has the blob.
+  std::optional<oci::Layer> find(const LayerKey& key);
+  void remember(const LayerKey& key, const oci::Layer& layer);
+
+ private:
+  CacheDatabase& database_;
+  const oci::BlobStore& store_;
+};
+
+}  // namespace lithify
