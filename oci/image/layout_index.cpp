@@ -67,14 +67,11 @@ LayoutIndex LayoutIndex::read(const std::filesystem::path& index_json) {
 }
 
 std::optional<Descriptor> LayoutIndex::find(std::string_view tag) const {
-  if (tag.empty()) {
-    if (entries_.size() != 1) return std::nullopt;
-    return entries_.front().manifest;
-  }
   std::optional<Descriptor> found;
   for (const Entry& entry : entries_) {
-    if (entry.name != tag) continue;
+    if (!tag.empty() && entry.name != tag) continue;
     if (found && found->digest != entry.manifest.digest) {
+      if (tag.empty()) return std::nullopt;
       throw Error(Errc::bad_input,
                   fmt::format("two manifests are named `{}`: {} and {}", tag,
                               found->digest.brief(), entry.manifest.digest.brief()));
@@ -92,6 +89,10 @@ void LayoutIndex::set(std::string_view tag, const Descriptor& manifest) {
   Descriptor named = manifest;
   named.annotations[k_ref_name] = tag;
   entries_.push_back({std::string(tag), manifest, canonical_json(json_of(named))});
+}
+
+void LayoutIndex::add_nameless(const Descriptor& manifest) {
+  entries_.push_back({"", manifest, canonical_json(json_of(manifest))});
 }
 
 std::vector<std::string> LayoutIndex::tags() const {

@@ -26,10 +26,11 @@ class LayoutIndex {
   static LayoutIndex parse(std::string_view json, const std::string& what);
   static LayoutIndex read(const std::filesystem::path& index_json);
 
-  // Without the name among the annotations. The empty tag stands for the only entry, if
-  // there is but one. Errc::bad_input if two different manifests have the name.
+  // Without the name among the annotations. The empty tag stands for the only manifest,
+  // if there is but one. Errc::bad_input if two different manifests have the name.
   std::optional<Descriptor> find(std::string_view tag) const;
   void set(std::string_view tag, const Descriptor& manifest);
+  void add_nameless(const Descriptor& manifest);
   std::vector<std::string> tags() const;  // sorted, each once
   // Canonical, entries sorted by name and digest: it does not tell who wrote first.
   std::string str() const;

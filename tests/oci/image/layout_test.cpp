@@ -157,6 +157,8 @@ TEST_CASE("the empty tag is the only image of a layout") {
   layout->set_tag("a", image);
   CHECK(layout->resolve("") == image);
   layout->set_tag("b", image);
+  CHECK(layout->resolve("") == image);
+  layout->set_tag("b", put_small_image(*layout, "y"));
   CHECK_FALSE(layout->resolve("").has_value());
 }
 
