@@ -11,6 +11,8 @@
 
 #include "oci/base/error.h"
 
+#include "builder/run/lines.h"
+
 namespace lithify {
 namespace {
 
@@ -67,8 +69,8 @@ void append_field(std::string& text, std::string_view key, std::string_view valu
   text += fmt::format("{}:{}{}\n", key, value.starts_with('\n') ? "" : " ", value);
 }
 
-// "bash:amd64" to its paragraph.
-using Paragraphs = std::map<std::string, std::string, std::less<>>;
+// Package and architecture to the paragraph; dpkg has them in this order too.
+using Paragraphs = std::map<std::pair<std::string, std::string>, std::string>;
 
 std::string value_in(std::string_view paragraph, std::string_view key) {
   const std::string start = fmt::format("\n{}: ", key);
@@ -88,9 +90,8 @@ Paragraphs read_paragraphs(std::string_view text) {
     while (one.starts_with('\n'))
       one.remove_prefix(1);
     if (one.empty()) continue;
-    paragraphs.insert_or_assign(
-        fmt::format("{}:{}", value_in(one, "Package"), value_in(one, "Architecture")),
-        std::string(one));
+    paragraphs.insert_or_assign({value_in(one, "Package"), value_in(one, "Architecture")},
+                                std::string(one));
   }
   return paragraphs;
 }
@@ -100,7 +101,7 @@ void write_status(InstalledRoot& root, std::span<const DebianPackage> packages,
   Paragraphs paragraphs =
       read_paragraphs(root.read(k_status, std::uint64_t{256} << 20).value_or(""));
   for (const DebianPackage& package : packages) {
-    paragraphs.insert_or_assign(fmt::format("{}:{}", package.name, package.architecture),
+    paragraphs.insert_or_assign({package.name, package.architecture},
                                 status_paragraph(package, store));
   }
   std::string text;
@@ -141,18 +142,16 @@ using Interests = std::map<std::string, std::set<std::string>>;
 
 void add_interests(Interests& interests, const DebianPackage& package,
                    const oci::BlobStore& store) {
-  std::string text = read_member(package.tree, "control/triggers", store).value_or("");
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
+  const std::string text =
+      read_member(package.tree, "control/triggers", store).value_or("");
+  for (const std::string_view line : lines_of(text)) {
     const std::size_t space = line.find(' ');
-    if (space == std::string::npos) continue;
-    const std::string verb = line.substr(0, space);
+    if (space == std::string_view::npos) continue;
+    const std::string_view verb = line.substr(0, space);
     if (verb != "interest" && verb != "interest-await" && verb != "interest-noawait") {
       continue;
     }
-    std::string what = line.substr(space + 1);
+    std::string what(line.substr(space + 1));
     what.erase(what.find_last_not_of(" \t") + 1);
     if (what.empty() || what == "." || what == "..") continue;
     const std::string who = fmt::format("{}{}", package.database_name(),

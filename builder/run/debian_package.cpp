@@ -7,6 +7,8 @@
 
 #include "oci/base/error.h"
 
+#include "builder/run/lines.h"
+
 namespace lithify {
 namespace {
 
@@ -34,30 +36,20 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(start, text.find_last_not_of(" \t\r") - start + 1);
 }
 
-template <class Take>
-void each_line(std::string_view text, Take take) {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    take(text.substr(0, end));
-    if (end == std::string_view::npos) return;
-    text.remove_prefix(end + 1);
-  }
-}
-
 // Policy 5.1: one paragraph. Comments are not allowed in binary control files.
 std::vector<std::pair<std::string, std::string>> parse_control(std::string_view text) {
   std::vector<std::pair<std::string, std::string>> fields;
   bool ended = false;
-  each_line(text, [&](std::string_view line) {
+  for (const std::string_view line : lines_of(text)) {
     if (trimmed(line).empty()) {
       ended = ended || !fields.empty();
-      return;
+      continue;
     }
     if (ended) refuse("the control file has more than one paragraph");
     if (line.front() == ' ' || line.front() == '\t') {
       if (fields.empty()) refuse("the control file starts with a continuation line");
       fields.back().second += fmt::format("\n{}", line);
-      return;
+      continue;
     }
     const std::size_t colon = line.find(':');
     if (colon == 0 || colon == std::string_view::npos) {
@@ -68,18 +60,19 @@ std::vector<std::pair<std::string, std::string>> parse_control(std::string_view 
       if (same_key(other, key)) refuse(fmt::format("the control file has {} twice", key));
     }
     fields.emplace_back(key, trimmed(line.substr(colon + 1)));
-  });
+  }
   return fields;
 }
 
 // The names go into paths of the image.
 void check_word(std::string_view what, std::string_view word, std::string_view extra) {
   const auto good = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            extra.find(c) != std::string_view::npos;
   };
-  if (word.size() >= 2 && std::all_of(word.begin(), word.end(), good) &&
-      word.front() != '.' && word.front() != '-') {
+  if (!word.empty() && word.size() <= 200 &&
+      std::all_of(word.begin(), word.end(), good) && word.front() != '.' &&
+      word.front() != '-') {
     return;
   }
   refuse(fmt::format("the control file's {} '{}' is malformed", what, word));
@@ -87,12 +80,10 @@ void check_word(std::string_view what, std::string_view word, std::string_view e
 
 std::vector<std::string> parse_conffiles(std::string_view text) {
   std::vector<std::string> paths;
-  each_line(text, [&](std::string_view line) {
-    line = trimmed(line);
+  for (const std::string_view line : lines_of(text)) {
     // "remove-on-upgrade /path" is about older versions.
-    if (!line.starts_with('/')) return;
-    paths.emplace_back(line.substr(1));
-  });
+    if (line.starts_with('/')) paths.emplace_back(trimmed(line).substr(1));
+  }
   return paths;
 }
 

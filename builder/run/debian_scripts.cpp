@@ -16,11 +16,38 @@ namespace {
 
 using Names = std::set<std::string_view>;
 
-// Whole scripts that a finisher stands for.
-const Names k_imitated_packages = {
-    "base-files",  "base-passwd", "bash",   "ca-certificates", "dash",
-    "debianutils", "libc-bin",    "passwd", "tzdata",
+// Whole scripts that a finisher stands for, or that on a first installation do nothing
+// which an image needs (they repair upgrades, keep caches, or make logs and files that
+// container runtimes bring). builder/README.md has the reasons.
+const Names k_settled_packages = {
+    "adduser",
+    "base-files",
+    "base-passwd",
+    "bash",
+    "ca-certificates",
+    "coreutils",
+    "dash",
+    "debianutils",
+    "dpkg",
+    "libc-bin",
+    "libc6",
+    "libgcrypt20",
+    "login",
+    "netbase",
+    "openssl",
+    "passwd",
+    "python3",
+    "python3-minimal",
+    "readline-common",
+    "tzdata",
+    "usrmerge",
 };
+
+bool is_settled(std::string_view package) {
+  if (k_settled_packages.contains(package)) return true;
+  // python3.11, python3.11-minimal, …: byte code and directories for local modules.
+  return package.starts_with("python3.") || package.starts_with("libpython3.");
+}
 
 // They decide, compute or print, and change nothing that stays.
 const Names k_looking = {
@@ -221,7 +248,7 @@ void note_commands(std::set<std::string>& notes, std::string_view script) {
 std::vector<ScriptNote> unimitated_scripts(std::span<const DebianPackage> packages) {
   std::vector<ScriptNote> all;
   for (const DebianPackage& package : packages) {
-    if (k_imitated_packages.contains(package.name)) continue;
+    if (is_settled(package.name)) continue;
     std::set<std::string> notes;
     for (const char* kind : {"preinst", "postinst"}) {
       if (const std::string* script = package.script(kind)) note_commands(notes, *script);

@@ -9,6 +9,7 @@
 
 #include "builder/run/account_files.h"
 #include "builder/run/finishers.h"
+#include "builder/run/lines.h"
 
 namespace lithify {
 namespace {
@@ -142,11 +143,8 @@ Sysusers read_sysusers(const InstalledRoot& root) {
   Sysusers all;
   for (const auto& [name, path] : files) {
     const std::string text = root.read(path).value_or("");
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      read_sysusers_line(all, std::string_view(text).substr(at, end - at));
-      at = end + 1;
-    }
+    for (const std::string_view line : lines_of(text))
+      read_sysusers_line(all, line);
   }
   return all;
 }

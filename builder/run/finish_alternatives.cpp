@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "builder/run/finishers.h"
+#include "builder/run/lines.h"
 
 namespace lithify {
 namespace {
@@ -104,20 +105,11 @@ void add(Groups& groups, const Declaration& made) {
   }
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.emplace_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
 // update-alternatives' own file: mode, link, slaves as name and link, an empty line, and
 // per choice its path, priority and one path per slave; an empty line ends it.
 void read_known(Groups& groups, const std::string& name, std::string_view text) {
-  const std::vector<std::string> lines = lines_of(text);
+  const std::vector<std::string_view> all = lines_of(text);
+  const std::vector<std::string> lines(all.begin(), all.end());
   if (lines.size() < 2) return;
   Group& group = groups[name];
   if (group.link.empty()) group.link = lines[1];

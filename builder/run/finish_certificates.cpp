@@ -13,6 +13,7 @@
 #include "oci/base/digest.h"
 
 #include "builder/run/finishers.h"
+#include "builder/run/lines.h"
 
 namespace lithify {
 namespace {
@@ -56,12 +57,8 @@ std::vector<std::string> selected(InstalledRoot& root) {
     return all;
   }
   std::vector<std::string> names;
-  for (std::size_t at = 0; at < known->size();) {
-    const std::size_t end = std::min(known->find('\n', at), known->size());
-    std::string line = known->substr(at, end - at);
-    at = end + 1;
-    if (!line.empty() && line[0] != '#' && line[0] != '!')
-      names.push_back(std::move(line));
+  for (const std::string_view line : lines_of(*known)) {
+    if (!line.empty() && line[0] != '#' && line[0] != '!') names.emplace_back(line);
   }
   return names;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "builder/run/finishers.h"
+#include "builder/run/lines.h"
 #include "builder/run/shared_library.h"
 
 namespace lithify {
@@ -31,10 +32,7 @@ std::set<std::string> library_directories(const InstalledRoot& root) {
   for (const std::string& path : root.below("etc/ld.so.conf.d")) {
     if (!path.ends_with(".conf")) continue;
     const std::string text = root.read(path).value_or("");
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const std::string line = text.substr(at, end - at);
-      at = end + 1;
+    for (const std::string_view line : lines_of(text)) {
       if (line.starts_with('/')) add(line.substr(0, line.find_last_not_of(" \t\r") + 1));
     }
   }

@@ -2,12 +2,11 @@
 #include "builder/run/finishers.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include <fmt/format.h>
 
-#include "builder/run/account_files.h"
+#include "builder/run/lines.h"
 
 namespace lithify {
 namespace {
@@ -77,39 +76,43 @@ void finish_time_zone(Finishing& finishing) {
   if (root.find_link("etc/timezone") == nullptr) root.write("etc/timezone", "Etc/UTC\n");
 }
 
-// What debianutils' update-shells does with the lists that shells ship.
+// What debianutils' update-shells does with its template and the lists that shells ship.
 void finish_shells(Finishing& finishing) {
+  constexpr std::string_view k_template = "usr/share/debianutils/shells";
   InstalledRoot& root = finishing.root;
-  if (root.find("usr/share/debianutils/shells") == nullptr) return;
+  const auto head = root.read(k_template);
+  if (!head) return;
   std::set<std::string> shells;
-  for (const std::string& path : root.below("usr/share/debianutils/shells.d")) {
-    std::string text = root.read(path).value_or("");
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const std::string line = text.substr(at, end - at);
-      at = end + 1;
+  const auto add_lines = [&](std::string_view text) {
+    for (const std::string_view line : lines_of(text)) {
       if (!line.starts_with('/')) continue;
-      shells.insert(line);
+      shells.emplace(line);
       // Where /bin is /usr/bin a shell is known under both names.
-      if (line.starts_with("/bin/") && root.find("usr" + line) != nullptr) {
-        shells.insert("/usr" + line);
+      if (line.starts_with("/bin/") && root.find(fmt::format("usr{}", line)) != nullptr) {
+        shells.insert(fmt::format("/usr{}", line));
       }
     }
+  };
+  add_lines(*head);
+  for (const std::string& path : root.below("usr/share/debianutils/shells.d")) {
+    add_lines(root.read(path).value_or(""));
   }
-  const std::string start =
-      root.read("etc/shells")
-          .value_or(root.read("usr/share/debianutils/shells").value_or(""));
-  std::string text = start;
+  std::string text = root.read("etc/shells").value_or(*head);
+  const std::vector<std::string_view> known = lines_of(text);
+  std::string more;
   std::string state;
   for (const std::string& shell : shells) {
     state += shell + "\n";
-    if (fmt::format("\n{}", start).find(fmt::format("\n{}\n", shell)) ==
-        std::string::npos) {
-      text += shell + "\n";
-    }
+    if (std::find(known.begin(), known.end(), shell) == known.end()) more += shell + "\n";
   }
-  root.rewrite("etc/shells", text);
+  root.rewrite("etc/shells", text + more);
   root.rewrite("var/lib/shells.state", state);
+}
+
+// readline-common's default key bindings.
+void finish_readline(Finishing& finishing) {
+  if (!finishing.has("readline-common")) return;
+  copy_default(finishing.root, "usr/share/readline/inputrc", "etc/inputrc");
 }
 
 void run_finishers(Finishing& finishing) {
@@ -117,6 +120,7 @@ void run_finishers(Finishing& finishing) {
   finish_accounts(finishing);
   finish_name_service(finishing);
   finish_shells(finishing);
+  finish_readline(finishing);
   finish_time_zone(finishing);
   finish_certificates(finishing);
   finish_libraries(finishing);

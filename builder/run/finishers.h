@@ -26,6 +26,7 @@ void finish_base_files(Finishing& finishing);
 void finish_accounts(Finishing& finishing);
 void finish_name_service(Finishing& finishing);
 void finish_shells(Finishing& finishing);
+void finish_readline(Finishing& finishing);
 void finish_time_zone(Finishing& finishing);
 void finish_certificates(Finishing& finishing);
 void finish_libraries(Finishing& finishing);

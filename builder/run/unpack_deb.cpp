@@ -54,7 +54,7 @@ class Unpacker {
       if (entry->type == FileType::directory && entry->path.empty()) continue;
       if (entry->type != FileType::regular) {
         throw Error(Errc::bad_input,
-                    fmt::format("its control member '{}' is no file", entry->path));
+                    fmt::format("the control member '{}' is no file", entry->path));
       }
       add(reader, *entry, "control");
     }
@@ -96,7 +96,7 @@ class Unpacker {
     const std::string path =
         entry.path.empty() ? std::string(part) : fmt::format("{}/{}", part, entry.path);
     if (entry.path.empty() && entry.type != FileType::directory) {
-      throw Error(Errc::bad_input, "its root is no directory");
+      throw Error(Errc::bad_input, "the root of the package is no directory");
     }
     Node node;
     node.type = entry.type;
@@ -124,7 +124,7 @@ class Unpacker {
     const auto source = nodes_.find(first);
     if (source == nodes_.end() || source->second.type != FileType::regular) {
       throw Error(Errc::bad_input,
-                  fmt::format("its hard link '{}' leads to no file", name));
+                  fmt::format("the hard link '{}' leads to no file", name));
     }
     if (source->second.file_id == 0) source->second.file_id = hard_link_id(deb_, first);
     target = source->second;
