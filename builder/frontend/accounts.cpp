@@ -42,6 +42,15 @@ void unknown(const char* kind, const std::string& name, const Node& node,
   problems.error(std::move(error));
 }
 
+bool is_full(std::size_t known, const Node& declaration, Problems& problems) {
+  constexpr std::size_t k_most = 500;
+  if (known <= k_most) return false;
+  problems.error(
+      offence(code::k_too_large, declaration.place(),
+              fmt::format("more than {} users or groups in one image", k_most)));
+  return true;
+}
+
 }  // namespace
 
 Accounts::Accounts() {
@@ -50,12 +59,14 @@ Accounts::Accounts() {
 }
 
 void Accounts::add(const User& user, const Node& declaration, Problems& problems) {
+  if (is_full(users_.size(), declaration, problems)) return;
   const Known known{{user.uid, user.gid}, declaration.place()};
   const auto [at, fresh] = users_.emplace(user.name, known);
   if (!fresh) declared_twice("user", user.name, declaration, at->second.place, problems);
 }
 
 void Accounts::add(const Group& group, const Node& declaration, Problems& problems) {
+  if (is_full(groups_.size(), declaration, problems)) return;
   const Known known{{0, group.gid}, declaration.place()};
   const auto [at, fresh] = groups_.emplace(group.name, known);
   if (!fresh)

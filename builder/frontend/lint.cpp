@@ -61,9 +61,11 @@ void lint_text(const Node& text, Problems& problems) {
                                  "stays as it is");
     problems.warning(std::move(warning.add_hint(hint)));
   };
+  bool warned = false;  // once is enough
   each_reference(text.text, [&](std::string_view reference) {
-    if (reference.starts_with("$(args."))
-      warn(reference, "add `expand: true` to the step");
+    if (warned || !reference.starts_with("$(args.")) return;
+    warned = true;
+    warn(reference, "add `expand: true` to the step");
   });
   if (text.text.find("${{") != std::string::npos)
     warn("${{", "write `$(args.name)` and add `expand: true` to the step");

@@ -105,6 +105,8 @@ Reading read_lithify_file(const std::string& file, const std::string& directory,
     }
   } catch (const oci::Error& error) {
     problems.error(error);
+  } catch (const TooManyProblems&) {
+    // What was found until here is told.
   }
   Reading reading;
   if (!problems.any_error()) reading.recipe = std::move(recipe);

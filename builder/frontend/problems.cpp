@@ -10,7 +10,7 @@ namespace lithify {
 namespace {
 
 constexpr std::size_t k_shown = 20;
-constexpr std::size_t k_kept = 1000;
+constexpr std::size_t k_kept = 100;
 
 auto position(const Problem& problem) {
   const oci::Place& place = problem.error.place();
@@ -29,7 +29,8 @@ oci::Error offence(const char* id, oci::Place place, const std::string& message,
 
 void Problems::add(Problem::Severity severity, oci::Error error) {
   if (severity == Problem::Severity::error) ++errors_;
-  if (all_.size() < k_kept) all_.push_back({severity, std::move(error)});
+  if (all_.size() < 2 * k_kept) all_.push_back({severity, std::move(error)});
+  if (errors_ >= k_kept) throw TooManyProblems();
 }
 
 std::vector<Problem> Problems::take() && {

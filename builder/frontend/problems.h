@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@ namespace lithify {
 // An Error about the build file, with its number and place.
 oci::Error offence(const char* id, oci::Place place, const std::string& message,
                    const std::string& label = "");
+
+// Thrown when there are so many problems that reading on makes no sense.
+class TooManyProblems : public std::exception {
+ public:
+  const char* what() const noexcept override { return "too many problems"; }
+};
 
 class Problems {
  public:

@@ -15,6 +15,7 @@ namespace lithify {
 namespace {
 
 constexpr std::size_t k_max_value = 4096;
+constexpr std::size_t k_max_arguments = 256;
 
 // A value, and who gave it.
 struct Given {
@@ -151,7 +152,13 @@ Scope read_scope(const Node& file, const FrontendOptions& options, Problems& pro
   Scope scope;
   refuse_unknown(file, options, problems);
   const ArgumentReader reader(options, problems);
-  for (const Node::Entry& entry : entries_of(file, "args")) {
+  const auto& arguments = entries_of(file, "args");
+  if (arguments.size() > k_max_arguments) {
+    problems.error(offence(code::k_too_large, arguments[k_max_arguments].key.place(),
+                           fmt::format("more than {} arguments", k_max_arguments)));
+    return scope;
+  }
+  for (const Node::Entry& entry : arguments) {
     const auto value = reader.read(entry);
     if (value) {
       scope.set("args." + entry.key.text, *value);

@@ -15,7 +15,7 @@ namespace lithify {
 
 namespace {
 
-constexpr std::size_t k_max_platforms = 32;
+constexpr std::size_t k_max_platforms = 16;
 constexpr std::size_t k_max_images = 256;
 constexpr std::string_view k_image_prefix = "image:";
 

@@ -14,8 +14,10 @@ bool continues(char c) {
   return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
 }
 
-int code_points(std::string_view text) {
-  return static_cast<int>(
+constexpr std::size_t k_block = 256;
+
+std::size_t code_points(std::string_view text) {
+  return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
@@ -55,11 +57,30 @@ bool is_control(char32_t c) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Decoded c = decode(text);
+    if (c.size == 0) return false;
+    text.remove_prefix(c.size);
+  }
+  return true;
+}
+
 SourceText::SourceText(std::string file, std::string_view text)
     : file_(std::move(file)), text_(text), lines_{0} {
+  std::size_t count = 0;
   for (std::size_t i = 0; i < text_.size(); ++i) {
+    if (i % k_block == 0) checkpoints_.push_back(count);
+    if (!continues(text_[i])) ++count;
     if (text_[i] == '\n') lines_.push_back(i + 1);
   }
+  checkpoints_.push_back(count);
+}
+
+std::size_t SourceText::code_points_before(std::size_t at) const {
+  if (at >= text_.size()) return checkpoints_.back();
+  const std::size_t block = at / k_block;
+  return checkpoints_[block] + code_points(slice(block * k_block, at));
 }
 
 std::string_view SourceText::slice(std::size_t begin, std::size_t end) const {
@@ -73,8 +94,9 @@ oci::Place SourceText::place(std::size_t begin, std::size_t end) const {
   const std::size_t line_start = *(next - 1);
   std::string_view stretch = slice(begin, end);
   stretch = stretch.substr(0, stretch.find_first_of("\r\n"));
-  return {file_, static_cast<int>(next - lines_.begin()),
-          code_points(slice(line_start, begin)) + 1, std::max(code_points(stretch), 1)};
+  const std::size_t before = code_points_before(begin) - code_points_before(line_start);
+  return {file_, static_cast<int>(next - lines_.begin()), static_cast<int>(before) + 1,
+          std::max(static_cast<int>(code_points(stretch)), 1)};
 }
 
 std::size_t SourceText::line_begin(int line) const {

@@ -10,6 +10,9 @@
 
 namespace lithify {
 
+// Whether the text is well-formed UTF-8.
+bool is_utf8(std::string_view text);
+
 class SourceText {
  public:
   SourceText(std::string file, std::string_view text);
@@ -31,9 +34,13 @@ class SourceText {
   void check_characters() const;
 
  private:
+  // Not a count from the start of the line: a hostile file is one long line.
+  std::size_t code_points_before(std::size_t at) const;
+
   std::string file_;
   std::string text_;
   std::vector<std::size_t> lines_;
+  std::vector<std::size_t> checkpoints_;  // code points before every 256th byte
 };
 
 }  // namespace lithify

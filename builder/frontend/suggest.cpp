@@ -8,7 +8,9 @@ namespace lithify {
 
 namespace {
 
-constexpr std::size_t k_longest = 64;
+// Nobody misspells more than this, and hostile files cannot make it slow.
+constexpr std::size_t k_longest = 48;
+constexpr std::size_t k_most_candidates = 256;
 
 // Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -35,8 +37,12 @@ std::optional<std::string> suggest(std::string_view word,
   if (word.size() > k_longest) return std::nullopt;
   std::size_t best = word.size() / 3 + 1;  // one more than is allowed
   std::optional<std::string> nearest;
-  for (const std::string& candidate : candidates) {
-    if (candidate.size() > k_longest) continue;
+  const std::size_t count = std::min(candidates.size(), k_most_candidates);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& candidate = candidates[i];
+    const std::size_t longer = std::max(candidate.size(), word.size());
+    if (longer > k_longest || longer - std::min(candidate.size(), word.size()) > best)
+      continue;
     const std::size_t edits = distance(word, candidate);
     if (edits < best) {
       best = edits;

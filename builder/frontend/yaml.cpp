@@ -213,6 +213,8 @@ class TreeBuilder {
     std::size_t size = 0;
     const char* text = data.value ? fy_token_get_text(data.value, &size) : nullptr;
     if (text) node.text.assign(text, size);
+    if (!is_utf8(node.text))  // by way of an escape
+      refuse(data.value, code::k_encoding, "this is not UTF-8");
     const fy_scalar_style style =
         data.value ? fy_token_scalar_style(data.value) : FYSS_PLAIN;
     const bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;

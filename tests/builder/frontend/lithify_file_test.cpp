@@ -1,6 +1,8 @@
 // lithify_file: build files and the recipes they mean.
 #include "builder/frontend/lithify_file.h"
 
+#include <fmt/format.h>
+
 #include "tests/builder/frontend/reading.h"
 
 using namespace lithify;
@@ -307,4 +309,52 @@ TEST_CASE("one mistake on several platforms is one error") {
   CHECK(errors_in("lithify: 1\nplatforms: [linux/amd64, linux/arm64]\n"
                   "image: {from: scratch, steps: [{copy: ., from: src, to: /}]}\n") ==
         "L0101 3:48+3 there is no source `src`\n");
+}
+
+TEST_CASE("hostile files end soon") {
+  SECTION("a long chain of images") {
+    std::string text = "lithify: 1\nimages:\n  i0: {from: scratch}\n";
+    for (int i = 1; i < 256; ++i)
+      text += fmt::format("  i{}: {{from: image:i{}}}\n", i, i - 1);
+    CHECK(recipe_of(text).images.size() == 256);
+    text += "  more: {from: scratch}\n";
+    CHECK(errors_in(text).starts_with("L0003"));
+  }
+  SECTION("a chain in reverse order") {
+    std::string text = "lithify: 1\nimages:\n  i0: {from: scratch}\n";
+    for (int i = 255; i > 0; --i)
+      text += fmt::format("  i{}: {{from: image:i{}}}\n", i, i - 1);
+    CHECK(recipe_of(text).images.size() == 256);
+  }
+  SECTION("thousands of steps on one line") {
+    std::string text = "lithify: 1\nimage: {from: scratch, steps: [";
+    for (int i = 0; i < 5000; ++i)
+      text += fmt::format("{{dir: /d{}}}, ", i);
+    const Recipe recipe = recipe_of(text + "]}\n");
+    const oci::Place place = recipe.images[0].variants[0].steps[4999].place;
+    CHECK(place.line == 2);
+    CHECK(text.substr(text.find('\n') + static_cast<std::size_t>(place.column), 11) ==
+          "dir: /d4999");
+  }
+  SECTION("thousands of unknown names") {
+    std::string text = "lithify: 1\nsources:\n";
+    for (int i = 0; i < 5000; ++i)
+      text += fmt::format("  source-with-a-long-name-{}: {{local: .}}\n", i);
+    text += "image:\n  from: scratch\n  steps:\n";
+    for (int i = 0; i < 5000; ++i)
+      text +=
+          fmt::format("    - {{copy: ., from: sorce-with-a-long-name{}, to: /}}\n", i);
+    CHECK(read_text(text).problems.size() == 20);
+  }
+  SECTION("thousands of arguments, users") {
+    std::string args = "lithify: 1\nargs:\n", users;
+    for (int i = 0; i < 1000; ++i) {
+      args += fmt::format("  a{}: {{}}\n", i);
+      users += fmt::format("{{name: u{0}, uid: {0}}}, ", i);
+    }
+    CHECK(errors_in(args + k_empty_image).starts_with("L0003"));
+    CHECK(errors_in("lithify: 1\nimage: {from: scratch, steps: [{users: [" + users +
+                    "]}]}\n")
+              .starts_with("L0003"));
+  }
 }

@@ -95,6 +95,16 @@ TEST_CASE("what is not in the subset is refused where it stands") {
   CHECK(refusal("a: b: c\n").id == "L0004");
 }
 
+TEST_CASE("escapes cannot smuggle in what the text may not hold") {
+  CHECK(refusal("a: \"\\ud800\"\n").id != "");
+  CHECK(parse_yaml("f", "a: \"\\xff\"\n").find("a")->text == "\xc3\xbf");
+  CHECK(parse_yaml("f", "a: \"x\\0y\"\n").find("a")->text == std::string("x\0y", 3));
+}
+
+TEST_CASE("line ends in a block are newlines, whatever the file has") {
+  CHECK(parse_yaml("f", "a: |\r\n  x\r\n  y\r\n").find("a")->text == "x\ny\n");
+}
+
 TEST_CASE("CRLF line ends and a document marker are fine") {
   CHECK(parse_yaml("f", "---\r\na: 1\r\nb: x\r\n").find("b")->text == "x");
   CHECK(parse_yaml("f", "").is_null());
