@@ -92,7 +92,7 @@ class Copier {
       }
       return copy_directory(path, destination_);
     }
-    if (what_.unpack) return unpack(path, *node);
+    if (what_.unpack && !is_directory(*node)) return unpack(path, *node);
     const std::string to = destination_of(path);
     if (is_directory(*node)) return copy_directory(path, to);
     copy_file(path, *node, to);

@@ -1,0 +1,32 @@
+// materialise: a full tree as files on disk.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "oci/base/activity.h"
+
+#include "builder/tree/tree.h"
+
+namespace lithify {
+
+struct MaterialiseOptions {
+  const oci::BlobStore& store;
+  bool privileged = false;  // owners are set and devices made; the caller is root
+  std::stop_token stop = {};
+};
+
+// What this user or file system could not be given, in order of paths: "dev/null: a
+// device", "bin/ping: security.capability".
+using Unmade = std::vector<std::string>;
+
+// Fills `directory`, which is made if it is missing and else must be empty
+// (Errc::bad_input). Modes and times are the tree's whatever the umask. Nothing is ever
+// written through a symlink. Fails with the files made so far left in place.
+Unmade materialise(const Tree& tree, const std::filesystem::path& directory,
+                   const MaterialiseOptions& options, oci::Activity& activity);
+
+}  // namespace lithify

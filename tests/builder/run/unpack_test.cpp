@@ -1,0 +1,147 @@
+// unpack: archives and layers as trees of slices.
+#include "oci/base/error.h"
+#include "oci/layer/layer_writer.h"
+#include "oci/store/memory_store.h"
+
+#include "builder/run/edit.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/trees.h"
+
+using lithify::Edit;
+using lithify::Step;
+using lithify::Tree;
+using lithify::testing::shape_of;
+using oci::Entry;
+using oci::FileType;
+
+namespace {
+
+struct Bench {
+  oci::MemoryStore store;
+  oci::WorkerPool workers{1};
+  oci::LayerWriter writer{store, oci::Compression::zstd, workers};
+  Edit edit;
+
+  Bench() { edit.clamp = 2'000'000'000; }
+
+  void directory(const std::string& path, std::uint32_t mode = 0755) {
+    add({path, FileType::directory, {mode, 1, 2, 1000, {}}});
+  }
+  void file(const std::string& path, const std::string& text, std::uint32_t mode = 0644) {
+    Entry entry{path, FileType::regular, {mode, 1, 2, 1'700'000'000, {}}};
+    entry.size = text.size();
+    oci::StringSource content(text);
+    writer.add(entry, content);
+  }
+  void add(const Entry& entry) { writer.add(entry); }
+  void link(FileType type, const std::string& path, const std::string& to) {
+    Entry entry{path, type, {0644, 0, 0, 0, {}}};
+    entry.link = to;
+    add(entry);
+  }
+
+  Tree input() {
+    const oci::Layer layer = std::move(writer).finish();
+    lithify::Node node;
+    node.content =
+        lithify::Slice{{layer.blob.digest, layer.blob.size}, 0, layer.blob.size};
+    return Tree(Tree::Nodes{{"a.tar.zst", node}});
+  }
+  Tree perform(lithify::FileAction action) {
+    edit.actions = {std::move(action)};
+    const std::vector<Tree> inputs = {input()};
+    Step step;
+    oci::SilentReporter silent;
+    oci::Activity activity(silent, "unpack");
+    const Tree tree = perform_edit(step, edit, inputs, store, activity, {});
+    CHECK_NOTHROW(check_sound(tree.nodes()));
+    return tree;
+  }
+  std::string text_of(const Tree& tree, std::string_view path) {
+    const auto source = open_content(*tree.find(path)->content, store);
+    return oci::read_all(*source, 1000, "file");
+  }
+};
+
+void write_project(Bench& bench) {
+  bench.directory("p-1.0", 0700);
+  bench.file("p-1.0/README", "read");
+  bench.directory("p-1.0/bin");
+  bench.file("p-1.0/bin/tool", "tool", 04755);
+  bench.link(FileType::hardlink, "p-1.0/bin/tool2", "p-1.0/bin/tool");
+  bench.file("p-1.0/empty", "");
+  bench.link(FileType::symlink, "p-1.0/link", "../out");
+}
+
+}  // namespace
+
+TEST_CASE("an archive is a directory of its members, below what is stripped") {
+  Bench bench;
+  write_project(bench);
+  const Tree tree = bench.perform(lithify::UnpackAction{0, 1, "", "p.tar"});
+  CHECK(shape_of(tree) ==
+        "d \nf README\nd bin\nf bin/tool\nf bin/tool2\nf empty\nl link=../out\n");
+  CHECK(bench.text_of(tree, "README") == "read");
+  CHECK(bench.text_of(tree, "bin/tool2") == "tool");
+  CHECK(tree.find("bin/tool")->file_id != 0);
+  CHECK(tree.find("bin/tool")->file_id == tree.find("bin/tool2")->file_id);
+  CHECK(tree.find("bin/tool")->attributes.mode == 0755);
+  CHECK(tree.find("README")->attributes.mode == 0644);
+  CHECK(tree.find("README")->attributes.uid == 0);
+  CHECK(tree.find("README")->attributes.mtime == 1'700'000'000);
+}
+
+TEST_CASE("times of archives are clamped") {
+  Bench bench;
+  bench.edit.clamp = 5000;
+  write_project(bench);
+  const Tree tree = bench.perform(lithify::UnpackAction{0, 1, "", "p.tar"});
+  CHECK(tree.find("README")->attributes.mtime == 5000);
+  CHECK(tree.find("bin")->attributes.mtime == 1000);
+}
+
+TEST_CASE("a subdirectory of an archive is taken alone") {
+  Bench bench;
+  write_project(bench);
+  const Tree tree = bench.perform(lithify::UnpackAction{0, 1, "/bin/", "p.tar"});
+  CHECK(shape_of(tree) == "d \nf tool\nf tool2\n");
+}
+
+TEST_CASE("a subdirectory that is not there is an error") {
+  Bench bench;
+  write_project(bench);
+  CHECK_THROWS_AS(bench.perform(lithify::UnpackAction{0, 1, "lib", "p.tar"}), oci::Error);
+}
+
+TEST_CASE("a copy with unpack lays the archive's members at its destination") {
+  Bench bench;
+  write_project(bench);
+  lithify::CopyStep what;
+  what.paths = {"."};
+  what.to = "/opt";
+  what.unpack = true;
+  what.owner = {8, 9};
+  what.exclude = {"**/empty"};
+  const Tree tree = bench.perform(lithify::CopyAction{0, what});
+  CHECK(shape_of(tree) ==
+        "d opt\nd opt/p-1.0\nf opt/p-1.0/README\nd opt/p-1.0/bin\nf opt/p-1.0/bin/tool\n"
+        "f opt/p-1.0/bin/tool2\nl opt/p-1.0/link=../out\n");
+  CHECK(tree.find("opt/p-1.0/README")->attributes.uid == 8);
+}
+
+TEST_CASE("a layer is unpacked as it is, marks included") {
+  Bench bench;
+  bench.directory("etc", 0711);
+  bench.add({"etc/gone", FileType::whiteout, {}});
+  bench.file("etc/keep", "text", 04711);
+  bench.directory("opt");
+  bench.add({"opt", FileType::opaque, {}});
+  bench.file("opt/x", "x");
+  const Tree tree = bench.perform(lithify::UnpackLayerAction{0});
+  CHECK(shape_of(tree) == "d etc\nw etc/gone\nf etc/keep\no opt\nf opt/x\n");
+  CHECK(tree.find("etc")->attributes.mode == 0711);
+  CHECK(tree.find("etc/keep")->attributes.mode == 04711);
+  CHECK(tree.find("etc/keep")->attributes.gid == 2);
+  CHECK(bench.text_of(tree, "etc/keep") == "text");
+}
