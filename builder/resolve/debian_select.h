@@ -1,0 +1,24 @@
+// debian_select: the packages that apt-get would install into an image.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "builder/plan/lock.h"
+#include "builder/plan/recipe.h"
+#include "builder/resolve/debian_universe.h"
+
+namespace lithify {
+
+// What is asked for, with everything that it needs, without `already`. As apt does, only
+// the candidate of each name counts (the version asked for, else that of the best pin,
+// else the latest), the requests are settled first, dependencies depth first in the order
+// written, and the first alternative that can be installed is taken. A choice that makes
+// a later dependency impossible is taken back. Throws Errc::not_found for an unknown name
+// or version, Errc::bad_input with the chain of reasons when it cannot be done. Sorted.
+std::vector<LockedPackage> select_packages(DebianUniverse& universe,
+                                           const PackagesStep& step,
+                                           const std::vector<LockedPackage>& already);
+
+}  // namespace lithify
