@@ -18,7 +18,7 @@ std::vector<std::string> names_of(const Map& known) {
   return names;
 }
 
-void declared_twice(const char* kind, const std::string& name, const Node& second,
+void declared_twice(const char* kind, const std::string& name, const YamlNode& second,
                     const oci::Place& first, Problems& problems) {
   oci::Error error =
       offence(code::k_duplicate, second.place(),
@@ -27,7 +27,7 @@ void declared_twice(const char* kind, const std::string& name, const Node& secon
   problems.error(std::move(error));
 }
 
-void unknown(const char* kind, const std::string& name, const Node& node,
+void unknown(const char* kind, const std::string& name, const YamlNode& node,
              const std::vector<std::string>& names, Problems& problems) {
   oci::Error error = offence(code::k_unknown_owner, node.place_of(name),
                              fmt::format("no earlier step declares {} `{}`", kind, name),
@@ -42,7 +42,7 @@ void unknown(const char* kind, const std::string& name, const Node& node,
   problems.error(std::move(error));
 }
 
-bool is_full(std::size_t known, const Node& declaration, Problems& problems) {
+bool is_full(std::size_t known, const YamlNode& declaration, Problems& problems) {
   constexpr std::size_t k_most = 500;
   if (known <= k_most) return false;
   problems.error(
@@ -58,14 +58,14 @@ Accounts::Accounts() {
   groups_["root"] = {};
 }
 
-void Accounts::add(const User& user, const Node& declaration, Problems& problems) {
+void Accounts::add(const User& user, const YamlNode& declaration, Problems& problems) {
   if (is_full(users_.size(), declaration, problems)) return;
   const Known known{{user.uid, user.gid}, declaration.place()};
   const auto [at, fresh] = users_.emplace(user.name, known);
   if (!fresh) declared_twice("user", user.name, declaration, at->second.place, problems);
 }
 
-void Accounts::add(const Group& group, const Node& declaration, Problems& problems) {
+void Accounts::add(const Group& group, const YamlNode& declaration, Problems& problems) {
   if (is_full(groups_.size(), declaration, problems)) return;
   const Known known{{0, group.gid}, declaration.place()};
   const auto [at, fresh] = groups_.emplace(group.name, known);
@@ -73,11 +73,11 @@ void Accounts::add(const Group& group, const Node& declaration, Problems& proble
     declared_twice("group", group.name, declaration, at->second.place, problems);
 }
 
-std::uint32_t Accounts::group_id(const Node& group, Problems& problems) const {
+std::uint32_t Accounts::group_id(const YamlNode& group, Problems& problems) const {
   return group_id(group, group.text, problems);
 }
 
-std::uint32_t Accounts::group_id(const Node& node, const std::string& name,
+std::uint32_t Accounts::group_id(const YamlNode& node, const std::string& name,
                                  Problems& problems) const {
   if (const auto id = parse_id(name)) return *id;
   const auto group = groups_.find(name);
@@ -90,7 +90,7 @@ std::uint32_t Accounts::group_id(const Node& node, const std::string& name,
   return 0;
 }
 
-Owner Accounts::resolve(const Node& node, Problems& problems) const {
+Owner Accounts::resolve(const YamlNode& node, Problems& problems) const {
   const std::size_t colon = std::min(node.text.find(':'), node.text.size());
   const std::string name = node.text.substr(0, colon);
   Owner owner;

@@ -14,21 +14,21 @@ class Accounts {
  public:
   Accounts();  // root is always there
 
-  void add(const User& user, const Node& declaration, Problems& problems);
-  void add(const Group& group, const Node& declaration, Problems& problems);
+  void add(const User& user, const YamlNode& declaration, Problems& problems);
+  void add(const Group& group, const YamlNode& declaration, Problems& problems);
 
   // "0:0", "app", "app:web", "10001:web"; a missing group is the user's first. What
   // cannot be resolved is reported.
-  Owner resolve(const Node& owner, Problems& problems) const;
+  Owner resolve(const YamlNode& owner, Problems& problems) const;
   // A number or the name of a declared group.
-  std::uint32_t group_id(const Node& group, Problems& problems) const;
+  std::uint32_t group_id(const YamlNode& group, Problems& problems) const;
 
  private:
   struct Known {
     Owner owner;
     oci::Place place;
   };
-  std::uint32_t group_id(const Node& node, const std::string& name,
+  std::uint32_t group_id(const YamlNode& node, const std::string& name,
                          Problems& problems) const;
 
   std::map<std::string, Known> users_;

@@ -15,15 +15,15 @@ namespace {
 
 using Form = Shape::Form;
 
-std::string_view kind_name(const Node& node) {
+std::string_view kind_name(const YamlNode& node) {
   switch (node.kind) {
-    case Node::Kind::null:
+    case YamlNode::Kind::null:
       return "nothing";
-    case Node::Kind::scalar:
+    case YamlNode::Kind::scalar:
       return "text";
-    case Node::Kind::list:
+    case YamlNode::Kind::list:
       return "a list";
-    case Node::Kind::map:
+    case YamlNode::Kind::map:
       return "a map";
   }
   return "";
@@ -47,7 +47,7 @@ std::string expected(const Shape& shape) {
   return "";
 }
 
-bool kind_fits(const Node& node, const Shape& shape) {
+bool kind_fits(const YamlNode& node, const Shape& shape) {
   switch (shape.form) {
     case Form::scalar:
       return node.is_scalar();
@@ -79,16 +79,17 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-std::vector<std::string> names_of(const std::vector<Field>& fields) {
+std::vector<std::string> names_of(const std::vector<SchemaField>& fields) {
   std::vector<std::string> names;
-  for (const Field& field : fields) {
+  for (const SchemaField& field : fields) {
     if (field.shape) names.emplace_back(field.name);
   }
   return names;
 }
 
-const Field* find_field(const std::vector<Field>& fields, std::string_view name) {
-  for (const Field& field : fields) {
+const SchemaField* find_field(const std::vector<SchemaField>& fields,
+                              std::string_view name) {
+  for (const SchemaField& field : fields) {
     if (field.name == name) return &field;
   }
   return nullptr;
@@ -103,7 +104,7 @@ class Checker {
  public:
   explicit Checker(Problems& problems) : problems_(problems) {}
 
-  void check(const Node& node, const Shape& shape, const std::string& where) const {
+  void check(const YamlNode& node, const Shape& shape, const std::string& where) const {
     if (node.is_null() && shape.nullable) return;
     if (!kind_fits(node, shape)) return wrong_kind(node, shape, where);
     switch (shape.form) {
@@ -113,7 +114,7 @@ class Checker {
         return;
       case Form::list:
         if (node.is_scalar()) return check(node, *shape.item, where);
-        for (const Node& item : node.items)
+        for (const YamlNode& item : node.items)
           check(item, *shape.item, where);
         return;
       case Form::map:
@@ -128,7 +129,8 @@ class Checker {
   }
 
  private:
-  void wrong_kind(const Node& node, const Shape& shape, const std::string& where) const {
+  void wrong_kind(const YamlNode& node, const Shape& shape,
+                  const std::string& where) const {
     if (shape.program && node.is_scalar()) {
       oci::Error error = offence(code::k_wrong_type, node.place(),
                                  fmt::format("{} is a list, not a string", where),
@@ -146,8 +148,8 @@ class Checker {
     problems_.error(std::move(error));
   }
 
-  void check_map(const Node& node, const Shape& shape) const {
-    for (const Node::Entry& entry : node.entries) {
+  void check_map(const YamlNode& node, const Shape& shape) const {
+    for (const YamlNode::Entry& entry : node.entries) {
       if (const auto why = misfit(shape.type, entry.key.text))
         problems_.error(offence(code::k_bad_value, entry.key.place(),
                                 fmt::format("`{}` cannot be a name here", entry.key.text),
@@ -156,10 +158,10 @@ class Checker {
     }
   }
 
-  void check_record(const Node& node, const Shape& shape,
+  void check_record(const YamlNode& node, const Shape& shape,
                     const std::string& where) const {
-    for (const Node::Entry& entry : node.entries) {
-      const Field* field = find_field(shape.fields, entry.key.text);
+    for (const YamlNode::Entry& entry : node.entries) {
+      const SchemaField* field = find_field(shape.fields, entry.key.text);
       if (!field) {
         unknown(entry.key, where, names_of(shape.fields));
       } else {
@@ -169,7 +171,7 @@ class Checker {
     check_required(node, shape.fields, where);
   }
 
-  void check_field(const Node::Entry& entry, const Field& field) const {
+  void check_field(const YamlNode::Entry& entry, const SchemaField& field) const {
     const std::string name = fmt::format("`{}`", field.name);
     if (!field.shape)
       return problems_.error(offence(code::k_not_built, entry.key.place(),
@@ -177,9 +179,9 @@ class Checker {
     check(entry.value, *field.shape, name);
   }
 
-  void check_required(const Node& node, const std::vector<Field>& fields,
+  void check_required(const YamlNode& node, const std::vector<SchemaField>& fields,
                       const std::string& where) const {
-    for (const Field& field : fields) {
+    for (const SchemaField& field : fields) {
       if (!field.required || node.find(field.name)) continue;
       oci::Error error = offence(code::k_missing_field, node.place(),
                                  fmt::format("{} needs `{}`", where, field.name),
@@ -189,7 +191,7 @@ class Checker {
     }
   }
 
-  void unknown(const Node& key, const std::string& where,
+  void unknown(const YamlNode& key, const std::string& where,
                const std::vector<std::string>& candidates) const {
     oci::Error error = offence(code::k_unknown_field, key.place(),
                                fmt::format("unknown field `{}` in {}", key.text, where),
@@ -199,10 +201,10 @@ class Checker {
     problems_.error(std::move(error));
   }
 
-  void check_variants(const Node& node, const Shape& shape) const {
-    const Node::Entry* main = nullptr;
+  void check_variants(const YamlNode& node, const Shape& shape) const {
+    const YamlNode::Entry* main = nullptr;
     const Variant* variant = nullptr;
-    for (const Node::Entry& entry : node.entries) {
+    for (const YamlNode::Entry& entry : node.entries) {
       const Variant* found = named(shape, entry.key.text);
       if (!found || takes(variant, entry.key.text)) continue;
       if (main && !takes(found, main->key.text)) return two_kinds(*main, entry, shape);
@@ -216,7 +218,7 @@ class Checker {
       return problems_.error(offence(code::k_not_built, main->key.place(),
                                      not_built(what, "are"), "not built yet"));
     }
-    for (const Node::Entry& entry : node.entries)
+    for (const YamlNode::Entry& entry : node.entries)
       check_part(entry, shape, *variant, where);
     check_required(node, variant->modifiers, where);
   }
@@ -232,7 +234,7 @@ class Checker {
     return variant && find_field(variant->modifiers, modifier);
   }
 
-  void two_kinds(const Node::Entry& first, const Node::Entry& second,
+  void two_kinds(const YamlNode::Entry& first, const YamlNode::Entry& second,
                  const Shape& shape) const {
     oci::Error error = offence(code::k_one_of, second.key.place(),
                                fmt::format("one {} has both `{}` and `{}`", shape.noun,
@@ -243,7 +245,7 @@ class Checker {
     problems_.error(std::move(error));
   }
 
-  void no_kind(const Node& node, const Shape& shape) const {
+  void no_kind(const YamlNode& node, const Shape& shape) const {
     std::vector<std::string> names;
     for (const Variant& variant : shape.variants) {
       if (variant.main.shape) names.emplace_back(variant.main.name);
@@ -252,18 +254,18 @@ class Checker {
         code::k_one_of, node.place(),
         fmt::format("a {} needs one of `{}`", shape.noun, fmt::join(names, "`, `")),
         "none of them is here");
-    for (const Node::Entry& entry : node.entries)
+    for (const YamlNode::Entry& entry : node.entries)
       error.add_hint(did_you_mean(entry.key.text, names));
     problems_.error(std::move(error));
   }
 
-  void check_part(const Node::Entry& entry, const Shape& shape, const Variant& variant,
-                  const std::string& where) const {
+  void check_part(const YamlNode::Entry& entry, const Shape& shape,
+                  const Variant& variant, const std::string& where) const {
     const std::string& name = entry.key.text;
     if (name == variant.main.name) return check_field(entry, variant.main);
-    if (const Field* field = find_field(variant.modifiers, name))
+    if (const SchemaField* field = find_field(variant.modifiers, name))
       return check_field(entry, *field);
-    if (const Field* field = find_field(shape.fields, name))
+    if (const SchemaField* field = find_field(shape.fields, name))
       return check_field(entry, *field);
     std::vector<std::string> candidates = names_of(variant.modifiers);
     for (const std::string& common : names_of(shape.fields))
@@ -285,7 +287,8 @@ class Checker {
 };
 
 // "`mode` cannot be `888`"
-oci::Error bad_value(const Node& node, const std::string& where, const std::string& why) {
+oci::Error bad_value(const YamlNode& node, const std::string& where,
+                     const std::string& why) {
   const std::string shown = node.text.substr(0, node.text.find('\n'));
   return offence(code::k_bad_value, node.place(),
                  fmt::format("{} cannot be `{}`", where, shown), why);
@@ -297,7 +300,7 @@ std::string with_value(std::string where, const std::string& value) {
   return fmt::format("{}: {}`", where, value);
 }
 
-void check_choice(const Node& node, const Shape& shape, const std::string& where,
+void check_choice(const YamlNode& node, const Shape& shape, const std::string& where,
                   Problems& problems) {
   const auto& choices = shape.choices;
   if (std::find(choices.begin(), choices.end(), node.text) != choices.end()) return;
@@ -314,7 +317,7 @@ void check_choice(const Node& node, const Shape& shape, const std::string& where
 
 }  // namespace
 
-void check_scalar(const Node& node, const Shape& shape, const std::string& where,
+void check_scalar(const YamlNode& node, const Shape& shape, const std::string& where,
                   Problems& problems) {
   if (!shape.choices.empty()) return check_choice(node, shape, where, problems);
   auto why = misfit(shape.type, node.text);
@@ -326,7 +329,7 @@ void check_scalar(const Node& node, const Shape& shape, const std::string& where
   if (why) problems.error(bad_value(node, where, *why));
 }
 
-void check_shape(const Node& node, const Shape& shape, const std::string& where,
+void check_shape(const YamlNode& node, const Shape& shape, const std::string& where,
                  Problems& problems) {
   Checker(problems).check(node, shape, where);
 }

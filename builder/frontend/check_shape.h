@@ -11,10 +11,10 @@
 namespace lithify {
 
 // Reports every difference. `where` names the node for people: "`config`".
-void check_shape(const Node& node, const Shape& shape, const std::string& where,
+void check_shape(const YamlNode& node, const Shape& shape, const std::string& where,
                  Problems& problems);
 // One scalar whose references are expanded.
-void check_scalar(const Node& node, const Shape& shape, const std::string& where,
+void check_scalar(const YamlNode& node, const Shape& shape, const std::string& where,
                   Problems& problems);
 
 }  // namespace lithify

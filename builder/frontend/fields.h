@@ -14,24 +14,24 @@
 
 namespace lithify {
 
-std::string text_of(const Node& map, std::string_view key,
+std::string text_of(const YamlNode& map, std::string_view key,
                     const std::string& fallback = "");
-bool flag_of(const Node& map, std::string_view key, bool fallback);
-int number_of(const Node& map, std::string_view key, int fallback);
-std::uint32_t id_of(const Node& map, std::string_view key);
-std::optional<std::uint32_t> mode_of(const Node& map, std::string_view key);
-std::int64_t duration_of(const Node& map, std::string_view key);
+bool flag_of(const YamlNode& map, std::string_view key, bool fallback);
+int number_of(const YamlNode& map, std::string_view key, int fallback);
+std::uint32_t id_of(const YamlNode& map, std::string_view key);
+std::optional<std::uint32_t> mode_of(const YamlNode& map, std::string_view key);
+std::int64_t duration_of(const YamlNode& map, std::string_view key);
 // The normal form of a path in the image; "" if there is none.
-std::string image_path_of(const Node& map, std::string_view key);
-std::map<std::string, std::string> text_map_of(const Node& map, std::string_view key);
+std::string image_path_of(const YamlNode& map, std::string_view key);
+std::map<std::string, std::string> text_map_of(const YamlNode& map, std::string_view key);
 
 // The scalars of a list, or the one that stands for a list.
-std::vector<const Node*> scalars_of(const Node* list);
-std::vector<std::string> texts(const Node* list);
-std::vector<std::string> texts_of(const Node& map, std::string_view key);
+std::vector<const YamlNode*> scalars_of(const YamlNode* list);
+std::vector<std::string> texts(const YamlNode* list);
+std::vector<std::string> texts_of(const YamlNode& map, std::string_view key);
 
 // A list or map that may be missing, for loops.
-const std::vector<Node>& items_of(const Node& map, std::string_view key);
-const std::vector<Node::Entry>& entries_of(const Node& map, std::string_view key);
+const std::vector<YamlNode>& items_of(const YamlNode& map, std::string_view key);
+const std::vector<YamlNode::Entry>& entries_of(const YamlNode& map, std::string_view key);
 
 }  // namespace lithify

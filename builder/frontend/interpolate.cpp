@@ -90,7 +90,8 @@ std::vector<std::string> Scope::names_below(std::string_view prefix) const {
   return names;
 }
 
-std::optional<std::string> Scope::expand(const Node& scalar, Problems& problems) const {
+std::optional<std::string> Scope::expand(const YamlNode& scalar,
+                                         Problems& problems) const {
   std::string text;
   bool complete = true;
   const auto append = [&](std::string_view literal) {
@@ -111,7 +112,8 @@ std::optional<std::string> Scope::expand(const Node& scalar, Problems& problems)
   return text;
 }
 
-std::optional<std::string> Scope::replace(const Node& scalar, std::string_view reference,
+std::optional<std::string> Scope::replace(const YamlNode& scalar,
+                                          std::string_view reference,
                                           Problems& problems) const {
   const auto refuse = [&](const char* id, const std::string& message,
                           const std::string& label, const std::string& hint) {
@@ -152,18 +154,18 @@ class Expander {
  public:
   Expander(const Scope& scope, Problems& problems) : scope_(scope), problems_(problems) {}
 
-  void expand(Node& node, const Shape& shape, const std::string& where) const {
+  void expand(YamlNode& node, const Shape& shape, const std::string& where) const {
     switch (shape.form) {
       case Shape::Form::scalar:
         return scalar(node, shape, where);
       case Shape::Form::list:
         if (node.is_scalar() && shape.one_is_list)
           return scalar(node, *shape.item, where);
-        for (Node& item : node.items)
+        for (YamlNode& item : node.items)
           expand(item, *shape.item, where);
         return;
       case Shape::Form::map:
-        for (Node::Entry& entry : node.entries)
+        for (YamlNode::Entry& entry : node.entries)
           expand(entry.value, *shape.item, fmt::format("`{}`", entry.key.text));
         return;
       case Shape::Form::either:
@@ -176,28 +178,28 @@ class Expander {
   }
 
  private:
-  void scalar(Node& node, const Shape& shape, const std::string& where) const {
+  void scalar(YamlNode& node, const Shape& shape, const std::string& where) const {
     if (!node.is_scalar() || node.multiline || shape.type == Type::raw_text) return;
     if (!has_reference(node.text)) return;
     const auto text = scope_.expand(node, problems_);
     if (!text) {
-      node.kind = Node::Kind::null;  // already reported
+      node.kind = YamlNode::Kind::null;  // already reported
       return;
     }
     node.text = *text;
     check_scalar(node, shape, where, problems_);
   }
 
-  void fields(Node& node, const std::vector<Field>& known) const {
-    for (Node::Entry& entry : node.entries) {
-      for (const Field& field : known) {
+  void fields(YamlNode& node, const std::vector<SchemaField>& known) const {
+    for (YamlNode::Entry& entry : node.entries) {
+      for (const SchemaField& field : known) {
         if (field.name == entry.key.text && field.shape)
           expand(entry.value, *field.shape, fmt::format("`{}`", field.name));
       }
     }
   }
 
-  void variants(Node& node, const Shape& shape) const {
+  void variants(YamlNode& node, const Shape& shape) const {
     fields(node, shape.fields);
     const Variant* variant = variant_of(shape, node);
     if (!variant) return;
@@ -211,9 +213,9 @@ class Expander {
 
 }  // namespace
 
-Node expand_tree(const Node& node, const Shape& shape, const std::string& where,
-                 const Scope& scope, Problems& problems) {
-  Node copy = node;
+YamlNode expand_tree(const YamlNode& node, const Shape& shape, const std::string& where,
+                     const Scope& scope, Problems& problems) {
+  YamlNode copy = node;
   Expander(scope, problems).expand(copy, shape, where);
   return copy;
 }

@@ -30,7 +30,7 @@ class Scope {
 
   // The text of a scalar with every reference replaced and "$$(" made "$(". nullopt, and
   // a report, if that cannot be done.
-  std::optional<std::string> expand(const Node& scalar, Problems& problems) const;
+  std::optional<std::string> expand(const YamlNode& scalar, Problems& problems) const;
 
   bool was_used(const std::string& name) const { return record_->used.count(name) > 0; }
   void note_use(const std::string& name) const { record_->used.insert(name); }
@@ -44,7 +44,7 @@ class Scope {
     std::set<std::string> used;
     std::size_t expanded_bytes = 0;
   };
-  std::optional<std::string> replace(const Node& scalar, std::string_view reference,
+  std::optional<std::string> replace(const YamlNode& scalar, std::string_view reference,
                                      Problems& problems) const;
 
   std::map<std::string, std::string> values_;
@@ -61,7 +61,7 @@ void each_reference(std::string_view text,
 
 // A copy of the tree with every scalar expanded whose field allows it, each checked
 // against its type afterwards. `where` names the node for people: "`config`".
-Node expand_tree(const Node& node, const Shape& shape, const std::string& where,
-                 const Scope& scope, Problems& problems);
+YamlNode expand_tree(const YamlNode& node, const Shape& shape, const std::string& where,
+                     const Scope& scope, Problems& problems);
 
 }  // namespace lithify

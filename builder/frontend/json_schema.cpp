@@ -116,7 +116,7 @@ class SchemaMaker {
     return shape.one_is_list ? json{{"anyOf", json::array({item, list})}} : list;
   }
 
-  void add_field(json& schema, const Field& field) {
+  void add_field(json& schema, const SchemaField& field) {
     if (!field.shape) return;
     std::string description(field.description);
     if (!field.fallback.empty())
@@ -139,7 +139,7 @@ class SchemaMaker {
 
   json record(const Shape& shape) {
     json schema = closed_object();
-    for (const Field& field : shape.fields)
+    for (const SchemaField& field : shape.fields)
       add_field(schema, field);
     return schema;
   }
@@ -151,9 +151,9 @@ class SchemaMaker {
       json schema = closed_object();
       add_field(schema, variant.main);
       schema["required"].push_back(variant.main.name);
-      for (const Field& field : variant.modifiers)
+      for (const SchemaField& field : variant.modifiers)
         add_field(schema, field);
-      for (const Field& field : shape.fields)
+      for (const SchemaField& field : shape.fields)
         add_field(schema, field);
       all.push_back(std::move(schema));
     }

@@ -54,7 +54,7 @@ void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
   }
 }
 
-void lint_text(const Node& text, Problems& problems) {
+void lint_text(const YamlNode& text, Problems& problems) {
   const auto warn = [&](std::string_view what, const std::string& hint) {
     oci::Error warning = offence(code::k_not_expanded, text.place_of(what),
                                  fmt::format("`{}` is not expanded inside `text`", what),
@@ -71,9 +71,9 @@ void lint_text(const Node& text, Problems& problems) {
     warn("${{", "write `$(args.name)` and add `expand: true` to the step");
 }
 
-void lint_image(const Node& image, Problems& problems) {
-  for (const Node& step : items_of(image, "steps")) {
-    const Node* text = step.find("text");
+void lint_image(const YamlNode& image, Problems& problems) {
+  for (const YamlNode& step : items_of(image, "steps")) {
+    const YamlNode* text = step.find("text");
     if (text && text->is_scalar() && !flag_of(step, "expand", false))
       lint_text(*text, problems);
   }
@@ -88,9 +88,9 @@ void lint_recipe(const Recipe& recipe, Problems& problems) {
   }
 }
 
-void lint_texts(const Node& file, Problems& problems) {
-  if (const Node* image = file.find("image")) lint_image(*image, problems);
-  for (const Node::Entry& entry : entries_of(file, "images"))
+void lint_texts(const YamlNode& file, Problems& problems) {
+  if (const YamlNode* image = file.find("image")) lint_image(*image, problems);
+  for (const YamlNode::Entry& entry : entries_of(file, "images"))
     lint_image(entry.value, problems);
 }
 

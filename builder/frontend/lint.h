@@ -11,6 +11,6 @@ namespace lithify {
 // without errors.
 void lint_recipe(const Recipe& recipe, Problems& problems);
 // Warns of references that stand where nothing expands them, in the file as written.
-void lint_texts(const Node& file, Problems& problems);
+void lint_texts(const YamlNode& file, Problems& problems);
 
 }  // namespace lithify

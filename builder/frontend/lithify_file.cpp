@@ -38,7 +38,7 @@ std::string project_of(const std::string& directory) {
 }
 
 // A file for another version is not held against this version's table.
-bool check_version(const Node& file, Problems& problems) {
+bool check_version(const YamlNode& file, Problems& problems) {
   if (!file.is_map()) {
     oci::Error error = offence(
         code::k_wrong_type, file.place(),
@@ -47,7 +47,7 @@ bool check_version(const Node& file, Problems& problems) {
     problems.error(std::move(error));
     return false;
   }
-  const Node* version = file.find("lithify");
+  const YamlNode* version = file.find("lithify");
   const auto number = version ? parse_integer(version->text) : std::nullopt;
   if (!number || *number <= 1) return true;  // the table says the rest
   oci::Error error =
@@ -59,17 +59,17 @@ bool check_version(const Node& file, Problems& problems) {
 }
 
 // One scalar at the top of the file, expanded.
-std::optional<Node> top_scalar(const Node& file, std::string_view key, const Scope& scope,
-                               Problems& problems) {
-  for (const Field& field : file_shape().fields) {
-    const Node* node = field.name == key ? file.find(key) : nullptr;
+std::optional<YamlNode> top_scalar(const YamlNode& file, std::string_view key,
+                                   const Scope& scope, Problems& problems) {
+  for (const SchemaField& field : file_shape().fields) {
+    const YamlNode* node = field.name == key ? file.find(key) : nullptr;
     if (node && node->is_scalar())
       return expand_tree(*node, *field.shape, fmt::format("`{}`", key), scope, problems);
   }
   return std::nullopt;
 }
 
-void read_recipe(const Node& file, const FrontendOptions& options, Recipe& recipe,
+void read_recipe(const YamlNode& file, const FrontendOptions& options, Recipe& recipe,
                  Problems& problems) {
   const Scope scope = read_scope(file, options, problems);
   const auto project = top_scalar(file, "project", scope, problems);
@@ -98,7 +98,7 @@ Reading read_lithify_file(const std::string& file, const std::string& directory,
   recipe.file = file;
   recipe.directory = directory;
   try {
-    const Node root = parse_yaml(file, text);
+    const YamlNode root = parse_yaml(file, text);
     if (check_version(root, problems)) {
       check_shape(root, file_shape(), "the build file", problems);
       read_recipe(root, options, recipe, problems);

@@ -29,9 +29,9 @@ class ArgumentReader {
   ArgumentReader(const FrontendOptions& options, Problems& problems)
       : options_(options), problems_(problems) {}
 
-  std::optional<std::string> read(const Node::Entry& entry) const {
+  std::optional<std::string> read(const YamlNode::Entry& entry) const {
     const std::string& name = entry.key.text;
-    const Node& argument = entry.value;
+    const YamlNode& argument = entry.value;
     const auto given = find(name, argument);
     if (!given) return without_value(entry);
     if (const auto why = refusal(argument, given->value)) {
@@ -48,7 +48,7 @@ class ArgumentReader {
   }
 
  private:
-  std::optional<Given> find(const std::string& name, const Node& argument) const {
+  std::optional<Given> find(const std::string& name, const YamlNode& argument) const {
     const auto told = options_.args.find(name);
     if (told != options_.args.end())
       return Given{told->second, {}, fmt::format("--arg {}={}", name, told->second)};
@@ -56,13 +56,13 @@ class ArgumentReader {
     const auto set = options_.environment.find(variable);
     if (!variable.empty() && set != options_.environment.end())
       return Given{set->second, {}, fmt::format("the environment variable {}", variable)};
-    const Node* fallback = argument.find("default");
+    const YamlNode* fallback = argument.find("default");
     if (!fallback || !fallback->is_scalar()) return std::nullopt;
     return Given{fallback->text, fallback->place(), ""};
   }
 
   // Text may be nothing and a switch is off; the others have no such value.
-  std::optional<std::string> without_value(const Node::Entry& entry) const {
+  std::optional<std::string> without_value(const YamlNode::Entry& entry) const {
     const std::string type = type_of(entry.value);
     const bool required = flag_of(entry.value, "required", false);
     if (!required && type == "string" && !entry.value.find("pattern"))
@@ -77,11 +77,11 @@ class ArgumentReader {
     return std::nullopt;
   }
 
-  static std::string type_of(const Node& argument) {
+  static std::string type_of(const YamlNode& argument) {
     return text_of(argument, "type", argument.find("values") ? "enum" : "string");
   }
 
-  std::optional<std::string> refusal(const Node& argument,
+  std::optional<std::string> refusal(const YamlNode& argument,
                                      const std::string& value) const {
     const std::string type = type_of(argument);
     const bool control = std::any_of(value.begin(), value.end(), [](char c) {
@@ -99,9 +99,9 @@ class ArgumentReader {
     return pattern_refusal(argument, value);
   }
 
-  std::optional<std::string> pattern_refusal(const Node& argument,
+  std::optional<std::string> pattern_refusal(const YamlNode& argument,
                                              const std::string& value) const {
-    const Node* pattern = argument.find("pattern");
+    const YamlNode* pattern = argument.find("pattern");
     if (!pattern || !pattern->is_scalar()) return std::nullopt;
     std::string why;
     const auto compiled = Pattern::compile(pattern->text, why);
@@ -118,10 +118,10 @@ class ArgumentReader {
   Problems& problems_;
 };
 
-void refuse_unknown(const Node& file, const FrontendOptions& options,
+void refuse_unknown(const YamlNode& file, const FrontendOptions& options,
                     Problems& problems) {
   std::vector<std::string> names;
-  for (const Node::Entry& entry : entries_of(file, "args"))
+  for (const YamlNode::Entry& entry : entries_of(file, "args"))
     names.push_back(entry.key.text);
   for (const auto& [name, value] : options.args) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
@@ -148,7 +148,8 @@ void add_git(Scope& scope, const FrontendOptions& options) {
 
 }  // namespace
 
-Scope read_scope(const Node& file, const FrontendOptions& options, Problems& problems) {
+Scope read_scope(const YamlNode& file, const FrontendOptions& options,
+                 Problems& problems) {
   Scope scope;
   refuse_unknown(file, options, problems);
   const ArgumentReader reader(options, problems);
@@ -158,7 +159,7 @@ Scope read_scope(const Node& file, const FrontendOptions& options, Problems& pro
                            fmt::format("more than {} arguments", k_max_arguments)));
     return scope;
   }
-  for (const Node::Entry& entry : arguments) {
+  for (const YamlNode::Entry& entry : arguments) {
     const auto value = reader.read(entry);
     if (value) {
       scope.set("args." + entry.key.text, *value);
@@ -179,8 +180,8 @@ Scope read_scope(const Node& file, const FrontendOptions& options, Problems& pro
   return scope;
 }
 
-void warn_unused_args(const Node& file, const Scope& scope, Problems& problems) {
-  for (const Node::Entry& entry : entries_of(file, "args")) {
+void warn_unused_args(const YamlNode& file, const Scope& scope, Problems& problems) {
+  for (const YamlNode::Entry& entry : entries_of(file, "args")) {
     if (scope.was_used("args." + entry.key.text)) continue;
     problems.warning(offence(code::k_unused_argument, entry.key.place(),
                              fmt::format("nothing uses argument `{}`", entry.key.text),

@@ -9,9 +9,10 @@ namespace lithify {
 
 // The names that have a value in the whole file: args, git, epoch. The command line wins
 // over the environment, that over the default.
-Scope read_scope(const Node& file, const FrontendOptions& options, Problems& problems);
+Scope read_scope(const YamlNode& file, const FrontendOptions& options,
+                 Problems& problems);
 
 // Arguments that nothing used.
-void warn_unused_args(const Node& file, const Scope& scope, Problems& problems);
+void warn_unused_args(const YamlNode& file, const Scope& scope, Problems& problems);
 
 }  // namespace lithify

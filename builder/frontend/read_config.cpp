@@ -7,23 +7,23 @@ namespace lithify {
 
 namespace {
 
-std::optional<std::string> maybe_text(const Node& config, std::string_view key) {
-  const Node* node = config.find(key);
+std::optional<std::string> maybe_text(const YamlNode& config, std::string_view key) {
+  const YamlNode* node = config.find(key);
   return node && node->is_scalar() ? std::optional(node->text) : std::nullopt;
 }
 
 // `null` clears the list.
-std::optional<std::vector<std::string>> maybe_texts(const Node& config,
+std::optional<std::vector<std::string>> maybe_texts(const YamlNode& config,
                                                     std::string_view key) {
-  const Node* node = config.find(key);
+  const YamlNode* node = config.find(key);
   return node ? std::optional(texts(node)) : std::nullopt;
 }
 
 // `null` removes the entry.
-std::map<std::string, std::optional<std::string>> changes_of(const Node& config,
+std::map<std::string, std::optional<std::string>> changes_of(const YamlNode& config,
                                                              std::string_view key) {
   std::map<std::string, std::optional<std::string>> changes;
-  for (const Node::Entry& entry : entries_of(config, key)) {
+  for (const YamlNode::Entry& entry : entries_of(config, key)) {
     changes[entry.key.text] =
         entry.value.is_scalar() ? std::optional(entry.value.text) : std::nullopt;
   }
@@ -31,7 +31,7 @@ std::map<std::string, std::optional<std::string>> changes_of(const Node& config,
 }
 
 template <class Parse>
-std::optional<std::vector<std::string>> maybe_parsed(const Node& config,
+std::optional<std::vector<std::string>> maybe_parsed(const YamlNode& config,
                                                      std::string_view key, Parse parse) {
   auto values = maybe_texts(config, key);
   if (!values) return std::nullopt;
@@ -42,7 +42,7 @@ std::optional<std::vector<std::string>> maybe_parsed(const Node& config,
   return parsed;
 }
 
-ConfigChange::Health read_health(const Node& node) {
+ConfigChange::Health read_health(const YamlNode& node) {
   ConfigChange::Health health;
   if (!node.is_map()) return health;  // null: none
   health.test = texts_of(node, "test");
@@ -56,7 +56,7 @@ ConfigChange::Health read_health(const Node& node) {
 
 }  // namespace
 
-ConfigChange read_config(const Node* config) {
+ConfigChange read_config(const YamlNode* config) {
   ConfigChange change;
   if (!config) return change;
   change.inherit = flag_of(*config, "inherit", true);
@@ -69,12 +69,12 @@ ConfigChange read_config(const Node* config) {
   change.volumes = maybe_parsed(*config, "volumes", parse_image_path);
   change.labels = changes_of(*config, "labels");
   change.stop_signal = maybe_text(*config, "stop-signal");
-  if (const Node* health = config->find("healthcheck"))
+  if (const YamlNode* health = config->find("healthcheck"))
     change.healthcheck = read_health(*health);
   return change;
 }
 
-Layering read_layering(const Node* node) {
+Layering read_layering(const YamlNode* node) {
   using Strategy = Layering::Strategy;
   using Compression = Layering::Compression;
   Layering layering;
@@ -92,7 +92,7 @@ Layering read_layering(const Node* node) {
   return layering;
 }
 
-std::vector<Output> read_outputs(const Node* list) {
+std::vector<Output> read_outputs(const YamlNode* list) {
   static const std::pair<const char*, Output::Kind> k_kinds[] = {
       {"oci", Output::Kind::oci},
       {"oci-archive", Output::Kind::oci_archive},
@@ -102,9 +102,9 @@ std::vector<Output> read_outputs(const Node* list) {
   };
   std::vector<Output> outputs;
   if (!list) return outputs;
-  for (const Node& item : list->items) {
+  for (const YamlNode& item : list->items) {
     for (const auto& [key, kind] : k_kinds) {
-      const Node* path = item.find(key);
+      const YamlNode* path = item.find(key);
       if (path && path->is_scalar()) outputs.push_back({kind, path->text, path->place()});
     }
   }

@@ -10,8 +10,8 @@
 namespace lithify {
 
 // All take the node after expansion, or nullptr.
-ConfigChange read_config(const Node* config);
-Layering read_layering(const Node* layering);
-std::vector<Output> read_outputs(const Node* outputs);
+ConfigChange read_config(const YamlNode* config);
+Layering read_layering(const YamlNode* layering);
+std::vector<Output> read_outputs(const YamlNode* outputs);
 
 }  // namespace lithify

@@ -20,11 +20,11 @@ constexpr std::size_t k_max_images = 256;
 constexpr std::string_view k_image_prefix = "image:";
 
 // The value of one of an image's fields.
-Node expand_field(const Node& node, std::string_view name, const Scope& scope,
-                  Problems& problems) {
+YamlNode expand_field(const YamlNode& node, std::string_view name, const Scope& scope,
+                      Problems& problems) {
   const auto& fields = image_shape().fields;
   const auto field = std::find_if(fields.begin(), fields.end(),
-                                  [&](const Field& f) { return f.name == name; });
+                                  [&](const SchemaField& f) { return f.name == name; });
   return expand_tree(node, *field->shape, fmt::format("`{}`", name), scope, problems);
 }
 
@@ -38,7 +38,7 @@ Scope for_platform(Scope scope, const oci::Platform& platform) {
 
 }  // namespace
 
-ImageReader::ImageReader(const Node& file, const FrontendOptions& options,
+ImageReader::ImageReader(const YamlNode& file, const FrontendOptions& options,
                          const Scope& scope, SourceReader& sources, Problems& problems)
     : file_(file),
       options_(options),
@@ -58,8 +58,8 @@ std::vector<ImageRecipe> ImageReader::read(const std::string& project) {
 }
 
 void ImageReader::declare(const std::string& project) {
-  const Node::Entry* one = file_.find_entry("image");
-  const Node::Entry* several = file_.find_entry("images");
+  const YamlNode::Entry* one = file_.find_entry("image");
+  const YamlNode::Entry* several = file_.find_entry("images");
   if (!one == !several) {
     oci::Error error = offence(
         code::k_one_image_kind, one ? several->key.place() : file_.place(),
@@ -71,7 +71,7 @@ void ImageReader::declare(const std::string& project) {
   }
   if (one && one->value.is_map())
     images_.push_back({project, &one->value, one->key.place(), {}, {}, {}});
-  for (const Node::Entry& entry : entries_of(file_, "images")) {
+  for (const YamlNode::Entry& entry : entries_of(file_, "images")) {
     if (entry.value.is_map())
       images_.push_back({entry.key.text, &entry.value, entry.key.place(), {}, {}, {}});
   }
@@ -89,8 +89,8 @@ void ImageReader::read_image(Declared& image) {
   Scope scope = scope_;
   scope.set("image.name", image.name);
   // What all platforms share.
-  const auto shared = [&](std::string_view field) -> std::optional<Node> {
-    const Node* node = image.node->find(field);
+  const auto shared = [&](std::string_view field) -> std::optional<YamlNode> {
+    const YamlNode* node = image.node->find(field);
     if (!node) return std::nullopt;
     return expand_field(*node, field, scope, problems_);
   };
@@ -102,7 +102,7 @@ void ImageReader::read_image(Declared& image) {
   recipe.place = image.place;
   if (description) recipe.description = description->text;
   if (annotations)
-    for (const Node::Entry& entry : annotations->entries)
+    for (const YamlNode::Entry& entry : annotations->entries)
       recipe.annotations[entry.key.text] = entry.value.text;
   recipe.layering = read_layering(layering ? &*layering : nullptr);
   for (const oci::Platform& platform : platforms_of(*image.node, scope))
@@ -113,33 +113,33 @@ void ImageReader::read_image(Declared& image) {
 
 void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
                                const Scope& scope) {
-  const Node node =
+  const YamlNode node =
       expand_tree(*image.node, image_shape(), "the image", scope, problems_);
   Accounts accounts;
   ImageVariant variant;
   variant.platform = platform;
   variant.from = read_from(node, platform, scope, accounts);
-  const Node* defaults = node.find("defaults");
+  const YamlNode* defaults = node.find("defaults");
   StepReader steps(platform, scope, sources_, accounts,
                    defaults ? defaults->find("owner") : nullptr, problems_);
   variant.steps = steps.read(items_of(node, "steps"));
   variant.config = read_config(node.find("config"));
-  if (const Node* outputs = outputs_of(*image.node)) {
-    const Node expanded = expand_field(*outputs, "outputs", scope, problems_);
+  if (const YamlNode* outputs = outputs_of(*image.node)) {
+    const YamlNode expanded = expand_field(*outputs, "outputs", scope, problems_);
     variant.outputs = read_outputs(&expanded);
   }
   image.recipe.variants.push_back(std::move(variant));
   image.accounts.push_back(std::move(accounts));
 }
 
-const Node* ImageReader::outputs_of(const Node& image) const {
-  const Node* own = image.find("outputs");
+const YamlNode* ImageReader::outputs_of(const YamlNode& image) const {
+  const YamlNode* own = image.find("outputs");
   return own ? own : file_.find("outputs");
 }
 
-From ImageReader::read_from(const Node& node, const oci::Platform& platform,
+From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
                             const Scope& scope, Accounts& accounts) {
-  const Node* from = node.find("from");
+  const YamlNode* from = node.find("from");
   From read;
   if (!from || !from->is_scalar()) return read;  // already reported
   read.place = from->place();
@@ -162,7 +162,7 @@ From ImageReader::read_from(const Node& node, const oci::Platform& platform,
   return read;
 }
 
-From ImageReader::from_image(const Node& from, const oci::Platform& platform,
+From ImageReader::from_image(const YamlNode& from, const oci::Platform& platform,
                              Accounts& accounts) {
   const std::string name = from.text.substr(k_image_prefix.size());
   const auto base = std::find_if(images_.begin(), images_.end(),
@@ -193,7 +193,7 @@ From ImageReader::from_image(const Node& from, const oci::Platform& platform,
   return {From::Kind::image, name, from.place()};
 }
 
-void ImageReader::report_cycle(const Declared& base, const Node& from) {
+void ImageReader::report_cycle(const Declared& base, const YamlNode& from) {
   auto at = std::find(reading_.begin(), reading_.end(), base.name);
   std::string path;
   for (; at != reading_.end(); ++at)
@@ -205,7 +205,7 @@ void ImageReader::report_cycle(const Declared& base, const Node& from) {
   problems_.error(std::move(error));
 }
 
-void ImageReader::report_unknown_image(const Node& from, const std::string& name) {
+void ImageReader::report_unknown_image(const YamlNode& from, const std::string& name) {
   std::vector<std::string> names;
   for (const Declared& image : images_)
     names.push_back(image.name);
@@ -218,20 +218,20 @@ void ImageReader::report_unknown_image(const Node& from, const std::string& name
   problems_.error(std::move(error));
 }
 
-std::vector<oci::Platform> ImageReader::platforms_of(const Node& image,
+std::vector<oci::Platform> ImageReader::platforms_of(const YamlNode& image,
                                                      const Scope& scope) {
   if (!options_.platforms.empty()) return options_.platforms;
-  const Node* list = image.find("platforms");
+  const YamlNode* list = image.find("platforms");
   if (!list) list = file_.find("platforms");
   if (list && list->is_list()) return read_platforms(*list, scope);
   return {oci::Platform::host()};
 }
 
-std::vector<oci::Platform> ImageReader::read_platforms(const Node& list,
+std::vector<oci::Platform> ImageReader::read_platforms(const YamlNode& list,
                                                        const Scope& scope) {
-  const Node expanded = expand_field(list, "platforms", scope, problems_);
+  const YamlNode expanded = expand_field(list, "platforms", scope, problems_);
   std::vector<oci::Platform> platforms;
-  for (const Node* item : scalars_of(&expanded)) {
+  for (const YamlNode* item : scalars_of(&expanded)) {
     const auto platform = oci::Platform::parse(item->text);
     if (!platform) continue;  // already reported
     if (std::find(platforms.begin(), platforms.end(), *platform) != platforms.end()) {

@@ -16,7 +16,7 @@ namespace lithify {
 
 class ImageReader {
  public:
-  ImageReader(const Node& file, const FrontendOptions& options, const Scope& scope,
+  ImageReader(const YamlNode& file, const FrontendOptions& options, const Scope& scope,
               SourceReader& sources, Problems& problems);
 
   // In the order written. `project` names the image that has no name of its own.
@@ -27,7 +27,7 @@ class ImageReader {
   // it.
   struct Declared {
     std::string name;
-    const Node* node = nullptr;
+    const YamlNode* node = nullptr;
     oci::Place place;
     enum class State { fresh, reading, done } state = State::fresh;
     ImageRecipe recipe;
@@ -37,17 +37,18 @@ class ImageReader {
   void declare(const std::string& project);
   void read_image(Declared& image);
   void read_variant(Declared& image, const oci::Platform& platform, const Scope& scope);
-  From read_from(const Node& node, const oci::Platform& platform, const Scope& scope,
+  From read_from(const YamlNode& node, const oci::Platform& platform, const Scope& scope,
                  Accounts& accounts);
-  From from_image(const Node& from, const oci::Platform& platform, Accounts& accounts);
-  void report_cycle(const Declared& base, const Node& from);
-  void report_unknown_image(const Node& from, const std::string& name);
-  std::vector<oci::Platform> platforms_of(const Node& image, const Scope& scope);
-  std::vector<oci::Platform> read_platforms(const Node& list, const Scope& scope);
-  const Node* outputs_of(const Node& image) const;
+  From from_image(const YamlNode& from, const oci::Platform& platform,
+                  Accounts& accounts);
+  void report_cycle(const Declared& base, const YamlNode& from);
+  void report_unknown_image(const YamlNode& from, const std::string& name);
+  std::vector<oci::Platform> platforms_of(const YamlNode& image, const Scope& scope);
+  std::vector<oci::Platform> read_platforms(const YamlNode& list, const Scope& scope);
+  const YamlNode* outputs_of(const YamlNode& image) const;
   void check_output_paths(const std::vector<ImageRecipe>& images);
 
-  const Node& file_;
+  const YamlNode& file_;
   const FrontendOptions& options_;
   const Scope& scope_;
   SourceReader& sources_;

@@ -11,20 +11,20 @@ namespace lithify {
 
 namespace {
 
-bool names_platform(const Node& node) {
+bool names_platform(const YamlNode& node) {
   bool found = false;
   if (node.is_scalar() && !node.multiline)
     each_reference(node.text, [&](std::string_view reference) {
       found = found || reference.starts_with("$(platform.");
     });
-  for (const Node& item : node.items)
+  for (const YamlNode& item : node.items)
     found = found || names_platform(item);
-  for (const Node::Entry& entry : node.entries)
+  for (const YamlNode::Entry& entry : node.entries)
     found = found || names_platform(entry.value);
   return found;
 }
 
-LocalSource read_local(const Node& node) {
+LocalSource read_local(const YamlNode& node) {
   LocalSource local;
   local.path = text_of(node, "local");
   local.include = texts_of(node, "include");
@@ -36,7 +36,7 @@ LocalSource read_local(const Node& node) {
   return local;
 }
 
-AptSource read_apt(const Node& apt) {
+AptSource read_apt(const YamlNode& apt) {
   AptSource source;
   source.uri = text_of(apt, "uri");
   source.suites = texts_of(apt, "suites");
@@ -46,18 +46,18 @@ AptSource read_apt(const Node& apt) {
   return source;
 }
 
-std::optional<oci::Digest> sha256_of(const Node& node) {
+std::optional<oci::Digest> sha256_of(const YamlNode& node) {
   return parse_sha256(text_of(node, "sha256"));
 }
 
-ArchiveSource read_archive(const Node& node) {
+ArchiveSource read_archive(const YamlNode& node) {
   const std::string subdir =
       parse_source_path(text_of(node, "subdir", ".")).value_or(".");
   return {text_of(node, "archive"), number_of(node, "strip", 0),
           subdir == "." ? "" : subdir, sha256_of(node)};
 }
 
-void warn_plain_http(const Node& place, const std::string& note, Problems& problems) {
+void warn_plain_http(const YamlNode& place, const std::string& note, Problems& problems) {
   oci::Error warning =
       offence(code::k_plain_http, place.place(), "this address is not encrypted", "http");
   warning.add_note(note).add_hint("use https where the server offers it");
@@ -65,30 +65,30 @@ void warn_plain_http(const Node& place, const std::string& note, Problems& probl
 }
 
 // What the types of single fields do not say.
-void check_source(const Node& node, Problems& problems) {
+void check_source(const YamlNode& node, Problems& problems) {
   for (const char* key : {"local", "archive", "layout"}) {
-    const Node* value = node.find(key);
+    const YamlNode* value = node.find(key);
     if (value && value->is_scalar() && value->text.empty())
       problems.error(offence(code::k_bad_value, value->place(),
                              fmt::format("`{}` is empty", key), "expected a path"));
   }
-  const Node* archive = node.find("archive");
+  const YamlNode* archive = node.find("archive");
   if (archive && archive->text.find("://") != std::string::npos) {
     if (const auto why = misfit(Type::url, archive->text))
       problems.error(offence(code::k_bad_value, archive->place(),
                              fmt::format("`archive` cannot be `{}`", archive->text),
                              *why));
   }
-  const Node* url = node.find("url");
-  for (const Node* address : {url, archive}) {
+  const YamlNode* url = node.find("url");
+  for (const YamlNode* address : {url, archive}) {
     if (address && address->text.starts_with("http://") && !node.find("sha256"))
       warn_plain_http(*address,
                       "without `sha256` nothing guards the first download; the lock "
                       "guards every later one",
                       problems);
   }
-  const Node* apt = node.find("apt");
-  const Node* uri = apt ? apt->find("uri") : nullptr;
+  const YamlNode* apt = node.find("apt");
+  const YamlNode* uri = apt ? apt->find("uri") : nullptr;
   if (uri && uri->text.starts_with("http://"))
     warn_plain_http(*uri,
                     "packages are verified by signature, but others see which they are",
@@ -112,9 +112,9 @@ std::string kind_of(const Source& source) {
   }
 }
 
-SourceReader::SourceReader(const Node& file, const Scope& scope, Problems& problems)
+SourceReader::SourceReader(const YamlNode& file, const Scope& scope, Problems& problems)
     : scope_(scope), problems_(problems) {
-  for (const Node::Entry& entry : entries_of(file, "sources")) {
+  for (const YamlNode::Entry& entry : entries_of(file, "sources")) {
     order_.push_back(entry.key.text);
     declared_[entry.key.text] = &entry;
     if (entry.key.text == "scratch")
@@ -126,13 +126,13 @@ SourceReader::SourceReader(const Node& file, const Scope& scope, Problems& probl
   }
 }
 
-const Source& SourceReader::read(const Node::Entry& entry, const std::string& key,
+const Source& SourceReader::read(const YamlNode::Entry& entry, const std::string& key,
                                  const Scope& scope) {
-  const Node node = expand_tree(entry.value, source_shape(), key, scope, problems_);
+  const YamlNode node = expand_tree(entry.value, source_shape(), key, scope, problems_);
   Source source;
   source.name = entry.key.text;
   source.place = entry.key.place();
-  if (const Node* apt = node.find("apt")) {
+  if (const YamlNode* apt = node.find("apt")) {
     source.kind = read_apt(*apt);
   } else if (node.find("url")) {
     source.kind = UrlSource{text_of(node, "url"), sha256_of(node)};
@@ -147,7 +147,7 @@ const Source& SourceReader::read(const Node::Entry& entry, const std::string& ke
   return read_.insert_or_assign(key, std::move(source)).first->second;
 }
 
-std::optional<SourceReader::Found> SourceReader::use(const Node& name,
+std::optional<SourceReader::Found> SourceReader::use(const YamlNode& name,
                                                      const oci::Platform& platform,
                                                      const Scope& platform_scope) {
   const auto declared = declared_.find(name.text);
@@ -160,7 +160,7 @@ std::optional<SourceReader::Found> SourceReader::use(const Node& name,
     const auto known = read_.find(key);
     if (known != read_.end()) return Found{key, &known->second};
   }
-  const Node::Entry& entry = *declared->second;
+  const YamlNode::Entry& entry = *declared->second;
   if (!entry.value.is_map()) return std::nullopt;  // already reported
   const std::string key = name.text + "@" + platform.str();
   Scope scope = platform_scope;
@@ -168,7 +168,7 @@ std::optional<SourceReader::Found> SourceReader::use(const Node& name,
   return Found{key, &read(entry, key, scope)};
 }
 
-void SourceReader::report_unknown(const Node& name) {
+void SourceReader::report_unknown(const YamlNode& name) {
   oci::Error error =
       offence(code::k_unknown_source, name.place(),
               fmt::format("there is no source `{}`", name.text), "not in `sources`");

@@ -15,7 +15,7 @@ namespace lithify {
 // Sources are read when something first uses them on a platform.
 class SourceReader {
  public:
-  SourceReader(const Node& file, const Scope& scope, Problems& problems);
+  SourceReader(const YamlNode& file, const Scope& scope, Problems& problems);
 
   // The source that a scalar names, for one platform; nullptr, and a report, if there is
   // none. The key is that of Recipe::sources.
@@ -23,7 +23,7 @@ class SourceReader {
     std::string key;
     const Source* source;
   };
-  std::optional<Found> use(const Node& name, const oci::Platform& platform,
+  std::optional<Found> use(const YamlNode& name, const oci::Platform& platform,
                            const Scope& platform_scope);
   // A use that is not needed now: a step whose condition does not hold.
   void note_use(const std::string& name) { used_.insert(name); }
@@ -34,11 +34,11 @@ class SourceReader {
   std::map<std::string, Source> take() &&;
 
  private:
-  const Source& read(const Node::Entry& entry, const std::string& key,
+  const Source& read(const YamlNode::Entry& entry, const std::string& key,
                      const Scope& scope);
-  void report_unknown(const Node& name);
+  void report_unknown(const YamlNode& name);
 
-  std::map<std::string, const Node::Entry*> declared_;
+  std::map<std::string, const YamlNode::Entry*> declared_;
   std::vector<std::string> order_;
   const Scope& scope_;
   Problems& problems_;

@@ -23,17 +23,17 @@ std::string last_name(const std::string& path) {
 
 }  // namespace
 
-std::vector<RecipeStep> StepReader::read(const std::vector<Node>& steps) {
+std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
   std::vector<RecipeStep> read;
   const Shape& shape = step_shape();
-  for (const Node& step : steps) {
+  for (const YamlNode& step : steps) {
     const Variant* variant = variant_of(shape, step);
     if (!variant || !variant->main.shape) continue;  // already reported
     if (!applies(step)) {
       sources_.note_use(text_of(step, "from"));
       continue;
     }
-    const Node::Entry& main = *step.find_entry(variant->main.name);
+    const YamlNode::Entry& main = *step.find_entry(variant->main.name);
     RecipeStep made;
     made.verb = read_verb(step, main);
     made.place = main.key.place();
@@ -46,22 +46,22 @@ std::vector<RecipeStep> StepReader::read(const std::vector<Node>& steps) {
   return read;
 }
 
-bool StepReader::applies(const Node& step) {
-  const Node* when = step.find("when");
+bool StepReader::applies(const YamlNode& step) {
+  const YamlNode* when = step.find("when");
   if (!when) return true;
   bool holds = true;
-  if (const Node* platforms = when->find("platform")) {
+  if (const YamlNode* platforms = when->find("platform")) {
     const std::vector<std::string> any = texts(platforms);
     holds = std::any_of(any.begin(), any.end(), [this](const std::string& text) {
       return oci::Platform::parse(text) == platform_;
     });
   }
-  for (const Node::Entry& condition : entries_of(*when, "arg"))
+  for (const YamlNode::Entry& condition : entries_of(*when, "arg"))
     holds = argument_applies(condition) && holds;
   return holds;
 }
 
-bool StepReader::argument_applies(const Node::Entry& condition) {
+bool StepReader::argument_applies(const YamlNode::Entry& condition) {
   const std::string name = "args." + condition.key.text;
   const std::string* value = scope_.value(name);
   if (!value) {
@@ -78,7 +78,7 @@ bool StepReader::argument_applies(const Node::Entry& condition) {
   return std::find(any.begin(), any.end(), *value) != any.end();
 }
 
-Verb StepReader::read_verb(const Node& step, const Node::Entry& main) {
+Verb StepReader::read_verb(const YamlNode& step, const YamlNode::Entry& main) {
   const std::string& verb = main.key.text;
   if (verb == "packages") return packages(step);
   if (verb == "copy") return copy(step, main);
@@ -95,8 +95,8 @@ Verb StepReader::read_verb(const Node& step, const Node::Entry& main) {
   return groups(step);
 }
 
-std::string StepReader::source_of(const Node& step, bool wants_packages) {
-  const Node* name = step.find("from");
+std::string StepReader::source_of(const YamlNode& step, bool wants_packages) {
+  const YamlNode* name = step.find("from");
   if (!name || !name->is_scalar()) return "";
   const auto found = sources_.use(*name, platform_, scope_);
   if (!found) return "";
@@ -114,29 +114,29 @@ std::string StepReader::source_of(const Node& step, bool wants_packages) {
   return found->key;
 }
 
-Verb StepReader::packages(const Node& step) {
+Verb StepReader::packages(const YamlNode& step) {
   PackagesStep made;
-  for (const Node* item : scalars_of(step.find("packages"))) {
+  for (const YamlNode* item : scalars_of(step.find("packages"))) {
     auto request = parse_package(item->text);
     if (!request) continue;  // already reported
     request->place = item->place();
     made.packages.push_back(std::move(*request));
   }
-  const Node* list = step.find("packages");
+  const YamlNode* list = step.find("packages");
   if (list->is_list() && list->items.empty())
     problems_.error(offence(code::k_bad_value, list->place(), "`packages` is empty",
                             "expected at least one package"));
   made.source = source_of(step, true);
   made.recommends = flag_of(step, "recommends", false);
   made.drop = texts_of(step, "drop");
-  if (const Node* keep = step.find("keep"))
+  if (const YamlNode* keep = step.find("keep"))
     made.keep_locales = texts_of(*keep, "locales");
   return made;
 }
 
-Verb StepReader::copy(const Node& step, const Node::Entry& main) {
+Verb StepReader::copy(const YamlNode& step, const YamlNode::Entry& main) {
   CopyStep made;
-  for (const Node* item : scalars_of(&main.value)) {
+  for (const YamlNode* item : scalars_of(&main.value)) {
     if (auto path = parse_source_path(item->text)) made.paths.push_back(std::move(*path));
   }
   made.source = source_of(step, false);
@@ -153,10 +153,10 @@ Verb StepReader::copy(const Node& step, const Node::Entry& main) {
   return made;
 }
 
-void StepReader::check_destination(const CopyStep& copy, const Node& step,
-                                   const Node::Entry& main) {
-  const Node::Entry* to = step.find_entry("to");
-  const Node::Entry* into = step.find_entry("into");
+void StepReader::check_destination(const CopyStep& copy, const YamlNode& step,
+                                   const YamlNode::Entry& main) {
+  const YamlNode::Entry* to = step.find_entry("to");
+  const YamlNode::Entry* into = step.find_entry("into");
   const std::string name =
       copy.paths.empty() || copy.paths[0] == "." || is_pattern(copy.paths[0])
           ? "app"
@@ -181,25 +181,25 @@ void StepReader::check_destination(const CopyStep& copy, const Node& step,
     error.add_hint(fmt::format("`into: {}` keeps their names", text_of(step, "to")));
     problems_.error(std::move(error));
   }
-  const Node::Entry* keep = step.find_entry("keep-paths");
+  const YamlNode::Entry* keep = step.find_entry("keep-paths");
   if (to && copy.keep_paths)
     problems_.error(offence(code::k_misplaced_field, keep->key.place(),
                             "`keep-paths` goes with `into`, not with `to`"));
 }
 
-Verb StepReader::file(const Node& step) {
+Verb StepReader::file(const YamlNode& step) {
   FileStep made{image_path_of(step, "file"), text_of(step, "text"), owner_of(step),
                 mode_of(step, "mode").value_or(0644)};
-  const Node* text = step.find("text");
+  const YamlNode* text = step.find("text");
   if (text && text->is_scalar() && flag_of(step, "expand", false))
     made.text = scope_.expand(*text, problems_).value_or("");
   return made;
 }
 
-Verb StepReader::attrs(const Node& step) {
+Verb StepReader::attrs(const YamlNode& step) {
   AttrsStep made;
   made.globs = texts_of(step, "attrs");
-  const Node* owner = step.find("owner");
+  const YamlNode* owner = step.find("owner");
   if (owner && owner->is_scalar()) made.owner = accounts_.resolve(*owner, problems_);
   made.mode = mode_of(step, "mode");
   made.dir_mode = mode_of(step, "dir-mode");
@@ -215,13 +215,13 @@ Verb StepReader::attrs(const Node& step) {
   return made;
 }
 
-Verb StepReader::users(const Node& step) {
+Verb StepReader::users(const YamlNode& step) {
   UsersStep made;
-  for (const Node& item : items_of(step, "users")) {
+  for (const YamlNode& item : items_of(step, "users")) {
     User user;
     user.name = text_of(item, "name");
     user.uid = id_of(item, "uid");
-    const Node* group = item.find("gid");
+    const YamlNode* group = item.find("gid");
     user.gid =
         group && group->is_scalar() ? accounts_.group_id(*group, problems_) : user.uid;
     user.gecos = text_of(item, "gecos");
@@ -238,9 +238,9 @@ Verb StepReader::users(const Node& step) {
 }
 
 // /etc/passwd is lines of fields between colons.
-void StepReader::check_passwd_fields(const Node& user) {
+void StepReader::check_passwd_fields(const YamlNode& user) {
   for (const char* key : {"gecos", "home", "shell"}) {
-    const Node* value = user.find(key);
+    const YamlNode* value = user.find(key);
     if (!value || value->text.find_first_of(":\n") == std::string::npos) continue;
     problems_.error(offence(code::k_bad_value, value->place(),
                             fmt::format("`{}` of a user is one line without `:`", key),
@@ -248,9 +248,9 @@ void StepReader::check_passwd_fields(const Node& user) {
   }
 }
 
-Verb StepReader::groups(const Node& step) {
+Verb StepReader::groups(const YamlNode& step) {
   GroupsStep made;
-  for (const Node& item : items_of(step, "groups")) {
+  for (const YamlNode& item : items_of(step, "groups")) {
     Group group{text_of(item, "name"), id_of(item, "gid"), texts_of(item, "members")};
     if (group.name.empty()) continue;  // already reported
     accounts_.add(group, item, problems_);
@@ -259,8 +259,8 @@ Verb StepReader::groups(const Node& step) {
   return made;
 }
 
-Owner StepReader::owner_of(const Node& step) {
-  const Node* owner = step.find("owner");
+Owner StepReader::owner_of(const YamlNode& step) {
+  const YamlNode* owner = step.find("owner");
   if (!owner) owner = default_owner_;
   return owner && owner->is_scalar() ? accounts_.resolve(*owner, problems_) : Owner{};
 }

@@ -15,7 +15,7 @@ class StepReader {
  public:
   // `owner`: what `defaults: {owner}` says, or nullptr.
   StepReader(const oci::Platform& platform, const Scope& scope, SourceReader& sources,
-             Accounts& accounts, const Node* owner, Problems& problems)
+             Accounts& accounts, const YamlNode* owner, Problems& problems)
       : platform_(platform),
         scope_(scope),
         sources_(sources),
@@ -24,28 +24,29 @@ class StepReader {
         problems_(problems) {}
 
   // `steps` is expanded already. Steps whose condition does not hold are left out.
-  std::vector<RecipeStep> read(const std::vector<Node>& steps);
+  std::vector<RecipeStep> read(const std::vector<YamlNode>& steps);
 
  private:
-  bool applies(const Node& step);
-  bool argument_applies(const Node::Entry& condition);
-  Verb read_verb(const Node& step, const Node::Entry& main);
-  Verb packages(const Node& step);
-  Verb copy(const Node& step, const Node::Entry& main);
-  Verb file(const Node& step);
-  Verb attrs(const Node& step);
-  Verb users(const Node& step);
-  Verb groups(const Node& step);
-  void check_passwd_fields(const Node& user);
-  Owner owner_of(const Node& step);
-  void check_destination(const CopyStep& copy, const Node& step, const Node::Entry& main);
-  std::string source_of(const Node& step, bool wants_packages);
+  bool applies(const YamlNode& step);
+  bool argument_applies(const YamlNode::Entry& condition);
+  Verb read_verb(const YamlNode& step, const YamlNode::Entry& main);
+  Verb packages(const YamlNode& step);
+  Verb copy(const YamlNode& step, const YamlNode::Entry& main);
+  Verb file(const YamlNode& step);
+  Verb attrs(const YamlNode& step);
+  Verb users(const YamlNode& step);
+  Verb groups(const YamlNode& step);
+  void check_passwd_fields(const YamlNode& user);
+  Owner owner_of(const YamlNode& step);
+  void check_destination(const CopyStep& copy, const YamlNode& step,
+                         const YamlNode::Entry& main);
+  std::string source_of(const YamlNode& step, bool wants_packages);
 
   const oci::Platform& platform_;
   const Scope& scope_;
   SourceReader& sources_;
   Accounts& accounts_;
-  const Node* default_owner_;
+  const YamlNode* default_owner_;
   Problems& problems_;
 };
 

@@ -27,7 +27,7 @@ Shape one_or_more(const Shape& item) {
 Shape map_of(Type keys, const Shape& value) {
   return {.form = Form::map, .type = keys, .item = &value};
 }
-Shape record(std::vector<Field> fields) {
+Shape record(std::vector<SchemaField> fields) {
   return {.form = Form::record, .fields = std::move(fields)};
 }
 Shape nullable(Shape shape) {
@@ -100,11 +100,12 @@ const Shape k_arg = record({
 const Shape k_args = map_of(Type::identifier, k_arg);
 
 // Sources.
-const Field k_include = {"include", &k_globs,
-                         "Take only what one of these patterns matches."};
-const Field k_exclude = {"exclude", &k_globs,
-                         "Leave out what one of these patterns matches."};
-const Field k_source_sha256 = {"sha256", &k_sha256, "The SHA-256 the bytes must have."};
+const SchemaField k_include = {"include", &k_globs,
+                               "Take only what one of these patterns matches."};
+const SchemaField k_exclude = {"exclude", &k_globs,
+                               "Leave out what one of these patterns matches."};
+const SchemaField k_source_sha256 = {"sha256", &k_sha256,
+                                     "The SHA-256 the bytes must have."};
 const Shape k_apt = record({
     {"uri", &k_url, "The archive's address.", "the machine's own mirror"},
     {"suites", &k_texts, "Such as `bookworm` and `bookworm-updates`.", "", true},
@@ -163,12 +164,12 @@ const Shape k_group = record({
 });
 const Shape k_groups = list_of(k_group);
 
-const Field k_owner_field = {"owner", &k_owner, "`uid:gid`, or a name a step declared.",
-                             "0:0"};
-Field mode_field(std::string_view fallback) {
+const SchemaField k_owner_field = {"owner", &k_owner,
+                                   "`uid:gid`, or a name a step declared.", "0:0"};
+SchemaField mode_field(std::string_view fallback) {
   return {"mode", &k_mode, "File mode, octal.", fallback};
 }
-const Field k_dir_mode = {"dir-mode", &k_mode, "Mode of directories, octal."};
+const SchemaField k_dir_mode = {"dir-mode", &k_mode, "Mode of directories, octal."};
 
 const Variant k_packages_step = {
     {"packages", &k_packages, "Debian packages, with what they depend on."},
@@ -332,7 +333,7 @@ const Shape& step_shape() {
   return k_step;
 }
 
-const Variant* variant_of(const Shape& shape, const Node& map) {
+const Variant* variant_of(const Shape& shape, const YamlNode& map) {
   for (const Variant& variant : shape.variants) {
     if (map.find(variant.main.name)) return &variant;
   }

@@ -11,7 +11,7 @@
 
 namespace lithify {
 
-struct Node;
+struct YamlNode;
 
 // What a scalar means.
 enum class Type {
@@ -48,7 +48,7 @@ std::optional<std::string> misfit(Type type, std::string_view text);
 
 struct Shape;
 
-struct Field {
+struct SchemaField {
   std::string_view name;
   const Shape* shape;  // nullptr: part of the language, not built by this version
   std::string_view description;
@@ -58,8 +58,8 @@ struct Field {
 
 // One way to write a step, source or output: its main key and what may stand beside it.
 struct Variant {
-  Field main;
-  std::vector<Field> modifiers;
+  SchemaField main;
+  std::vector<SchemaField> modifiers;
 };
 
 struct Shape {
@@ -80,7 +80,7 @@ struct Shape {
   bool one_is_list = false;          // list: one scalar stands for a list of one
   bool program = false;              // list: a command line, never a string
 
-  std::vector<Field> fields = {};  // record; variants: those that fit every variant
+  std::vector<SchemaField> fields = {};  // record; variants: those that fit every variant
   std::vector<Variant> variants = {};
 };
 
@@ -92,6 +92,6 @@ const Shape& image_shape();
 const Shape& step_shape();
 
 // The variant whose main key the map has; nullptr if it has none.
-const Variant* variant_of(const Shape& shape, const Node& map);
+const Variant* variant_of(const Shape& shape, const YamlNode& map);
 
 }  // namespace lithify

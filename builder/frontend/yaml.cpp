@@ -11,19 +11,19 @@
 
 namespace lithify {
 
-const Node::Entry* Node::find_entry(std::string_view key) const {
+const YamlNode::Entry* YamlNode::find_entry(std::string_view key) const {
   for (const Entry& entry : entries) {
     if (entry.key.text == key) return &entry;
   }
   return nullptr;
 }
 
-const Node* Node::find(std::string_view key) const {
+const YamlNode* YamlNode::find(std::string_view key) const {
   const Entry* entry = find_entry(key);
   return entry ? &entry->value : nullptr;
 }
 
-oci::Place Node::place_of(std::string_view part) const {
+oci::Place YamlNode::place_of(std::string_view part) const {
   const std::size_t at = source->slice(begin, end).find(part);
   if (part.empty() || at == std::string_view::npos) return place();
   return source->place(begin + at, begin + at + part.size());
@@ -62,8 +62,8 @@ struct Opening {
 
 // One collection that is still open, and the key that waits for its value.
 struct Open {
-  Node node;
-  std::optional<Node> key;
+  YamlNode node;
+  std::optional<YamlNode> key;
   std::map<std::string, std::size_t> keys;  // to the index in node.entries
   bool flow = false;
   std::size_t bracket = 0;  // where it was opened, if flow
@@ -74,7 +74,7 @@ class TreeBuilder {
   TreeBuilder(const std::string& file, std::string_view text)
       : source_(std::make_shared<const SourceText>(file, text)) {}
 
-  Node build() {
+  YamlNode build() {
     if (source_->text().size() > k_max_bytes)
       refuse(0, 0, code::k_too_large,
              fmt::format("the file is larger than {} MiB", k_max_bytes >> 20));
@@ -144,11 +144,11 @@ class TreeBuilder {
       case FYET_SCALAR:
         return scalar(event.scalar);
       case FYET_SEQUENCE_START:
-        return open(Node::Kind::list,
+        return open(YamlNode::Kind::list,
                     {event.sequence_start.sequence_start, event.sequence_start.anchor,
                      event.sequence_start.tag});
       case FYET_MAPPING_START:
-        return open(Node::Kind::map,
+        return open(YamlNode::Kind::map,
                     {event.mapping_start.mapping_start, event.mapping_start.anchor,
                      event.mapping_start.tag});
       case FYET_SEQUENCE_END:
@@ -194,9 +194,9 @@ class TreeBuilder {
              fmt::format("the file has more than {} values", k_max_values));
   }
 
-  Node make(Node::Kind kind, fy_token* token) {
+  YamlNode make(YamlNode::Kind kind, fy_token* token) {
     ++values_;
-    Node node;
+    YamlNode node;
     node.kind = kind;
     node.source = source_;
     node.begin = begin_of(token);
@@ -207,7 +207,7 @@ class TreeBuilder {
 
   void scalar(const fy_event_scalar_data& data) {
     check_opening({data.value, data.anchor, data.tag});
-    Node node = make(Node::Kind::scalar, data.value);
+    YamlNode node = make(YamlNode::Kind::scalar, data.value);
     node.end = end_of(data.value);
     last_ = node.end;
     std::size_t size = 0;
@@ -228,7 +228,7 @@ class TreeBuilder {
                                   std::string_view::npos;
     const bool plain = style == FYSS_PLAIN;
     if (plain && (node.text.empty() || node.text == "null" || node.text == "~"))
-      node.kind = Node::Kind::null;
+      node.kind = YamlNode::Kind::null;
     if (plain && node.text == "<<" && expects_key())
       refuse(data.value, code::k_merge_key, "merge keys are not part of build files",
              "write the entries out, or build `from` a common image");
@@ -239,7 +239,7 @@ class TreeBuilder {
     return !stack_.empty() && stack_.back().node.is_map() && !stack_.back().key;
   }
 
-  void open(Node::Kind kind, const Opening& opening) {
+  void open(YamlNode::Kind kind, const Opening& opening) {
     check_opening(opening);
     if (expects_key())
       refuse(opening.token, code::k_complex_key, "a key is a single word or text");
@@ -255,7 +255,7 @@ class TreeBuilder {
   void close(fy_token* token) {
     Open done = std::move(stack_.back());
     stack_.pop_back();
-    Node& node = done.node;
+    YamlNode& node = done.node;
     if (!node.entries.empty()) {
       node.begin = node.entries.front().key.begin;
       node.end = node.entries.back().value.end;
@@ -268,7 +268,7 @@ class TreeBuilder {
     place_value(std::move(node));
   }
 
-  void place_value(Node node) {
+  void place_value(YamlNode node) {
     if (stack_.empty()) {
       root_ = std::move(node);
       return;
@@ -284,13 +284,13 @@ class TreeBuilder {
     }
   }
 
-  void take_key(Open& map, Node key) const {
+  void take_key(Open& map, YamlNode key) const {
     if (key.is_null() && key.text.empty())
       refuse(key.begin, key.begin + 1, code::k_complex_key, "a key is missing here");
-    key.kind = Node::Kind::scalar;  // `null:` is a key like any other
+    key.kind = YamlNode::Kind::scalar;  // `null:` is a key like any other
     const auto [known, fresh] = map.keys.emplace(key.text, map.node.entries.size());
     if (!fresh) {
-      const Node& first = map.node.entries[known->second].key;
+      const YamlNode& first = map.node.entries[known->second].key;
       oci::Error e =
           error(key.begin, key.end, code::k_duplicate,
                 fmt::format("`{}` is defined twice", key.text), "second definition");
@@ -369,7 +369,7 @@ class TreeBuilder {
   std::shared_ptr<const SourceText> source_;
   std::vector<Open> stack_;
   std::vector<std::pair<std::size_t, std::size_t>> blocks_;  // block scalars, in order
-  Node root_;
+  YamlNode root_;
   std::size_t last_ = 0;  // where the last token ended
   std::size_t values_ = 0;
   int documents_ = 0;
@@ -377,7 +377,7 @@ class TreeBuilder {
 
 }  // namespace
 
-Node parse_yaml(const std::string& file, std::string_view text) {
+YamlNode parse_yaml(const std::string& file, std::string_view text) {
   return TreeBuilder(file, text).build();
 }
 

@@ -14,11 +14,11 @@
 namespace lithify {
 
 // Scalars keep their text: what it means is decided by the field they stand in.
-struct Node {
+struct YamlNode {
   enum class Kind { null, scalar, list, map } kind = Kind::null;
   std::string text;        // of a scalar, quotes and escapes resolved
   bool multiline = false;  // a scalar written over several lines, or as a block
-  std::vector<Node> items;
+  std::vector<YamlNode> items;
   struct Entry;
   std::vector<Entry> entries;  // in the order written, keys unique
 
@@ -32,7 +32,7 @@ struct Node {
   bool is_map() const { return kind == Kind::map; }
 
   // The value of a key of a map; nullptr if it is no map or has no such key.
-  const Node* find(std::string_view key) const;
+  const YamlNode* find(std::string_view key) const;
   const Entry* find_entry(std::string_view key) const;
 
   oci::Place place() const { return source->place(begin, end); }
@@ -41,13 +41,13 @@ struct Node {
   oci::Place place_of(std::string_view part) const;
 };
 
-struct Node::Entry {
-  Node key;  // a scalar
-  Node value;
+struct YamlNode::Entry {
+  YamlNode key;  // a scalar
+  YamlNode value;
 };
 
 // Reads one document. The first offence is thrown as an oci::Error with its place.
 // Limits: 4 MiB, 100,000 values, depth 32.
-Node parse_yaml(const std::string& file, std::string_view text);
+YamlNode parse_yaml(const std::string& file, std::string_view text);
 
 }  // namespace lithify

@@ -51,7 +51,7 @@ std::string md5_of(const Content& content, const oci::BlobStore& store) {
   return hex;
 }
 
-std::string conffiles_field(const DebianPackage& package, const oci::BlobStore& store) {
+std::string conffiles_field(const UnpackedPackage& package, const oci::BlobStore& store) {
   std::string text;
   for (const std::string& path : package.conffiles) {
     const Node* node = package.tree.find("data/" + path);
@@ -96,11 +96,11 @@ Paragraphs read_paragraphs(std::string_view text) {
   return paragraphs;
 }
 
-void write_status(InstalledRoot& root, std::span<const DebianPackage> packages,
+void write_status(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                   const oci::BlobStore& store) {
   Paragraphs paragraphs =
       read_paragraphs(root.read(k_status, std::uint64_t{256} << 20).value_or(""));
-  for (const DebianPackage& package : packages) {
+  for (const UnpackedPackage& package : packages) {
     paragraphs.insert_or_assign({package.name, package.architecture},
                                 status_paragraph(package, store));
   }
@@ -113,7 +113,7 @@ void write_status(InstalledRoot& root, std::span<const DebianPackage> packages,
   root.rewrite(k_status, text);
 }
 
-std::string list_of(const DebianPackage& package) {
+std::string list_of(const UnpackedPackage& package) {
   std::string text = "/.\n";
   const Tree::Nodes& nodes = package.tree.nodes();
   for (auto at = nodes.lower_bound("data/");
@@ -123,7 +123,7 @@ std::string list_of(const DebianPackage& package) {
   return text;
 }
 
-void write_info(InstalledRoot& root, const DebianPackage& package) {
+void write_info(InstalledRoot& root, const UnpackedPackage& package) {
   const std::string stem = fmt::format("var/lib/dpkg/info/{}.", package.database_name());
   root.write(stem + "list", list_of(package));
   const Tree::Nodes& nodes = package.tree.nodes();
@@ -140,7 +140,7 @@ void write_info(InstalledRoot& root, const DebianPackage& package) {
 // Lines of triggers/File and of the files named after explicit triggers, by path.
 using Interests = std::map<std::string, std::set<std::string>>;
 
-void add_interests(Interests& interests, const DebianPackage& package,
+void add_interests(Interests& interests, const UnpackedPackage& package,
                    const oci::BlobStore& store) {
   const std::string text =
       read_member(package.tree, "control/triggers", store).value_or("");
@@ -164,11 +164,11 @@ void add_interests(Interests& interests, const DebianPackage& package,
   }
 }
 
-void write_triggers(InstalledRoot& root, std::span<const DebianPackage> packages,
+void write_triggers(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     const oci::BlobStore& store) {
   Interests interests;
   interests["Unincorp"];
-  for (const DebianPackage& package : packages)
+  for (const UnpackedPackage& package : packages)
     add_interests(interests, package, store);
   for (auto& [file, lines] : interests) {
     const std::string path = fmt::format("var/lib/dpkg/triggers/{}", file);
@@ -183,10 +183,10 @@ void write_triggers(InstalledRoot& root, std::span<const DebianPackage> packages
   }
 }
 
-void write_architectures(InstalledRoot& root, std::span<const DebianPackage> packages,
+void write_architectures(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                          std::string_view architecture) {
   std::set<std::string> foreign;
-  for (const DebianPackage& package : packages) {
+  for (const UnpackedPackage& package : packages) {
     if (package.architecture != "all" && package.architecture != architecture) {
       foreign.insert(package.architecture);
     }
@@ -205,7 +205,8 @@ void write_architectures(InstalledRoot& root, std::span<const DebianPackage> pac
 
 }  // namespace
 
-std::string status_paragraph(const DebianPackage& package, const oci::BlobStore& store) {
+std::string status_paragraph(const UnpackedPackage& package,
+                             const oci::BlobStore& store) {
   const std::string conffiles = conffiles_field(package, store);
   std::string text;
   for (const std::string_view key : k_order) {
@@ -224,17 +225,17 @@ std::string status_paragraph(const DebianPackage& package, const oci::BlobStore&
   return text;
 }
 
-void write_database(InstalledRoot& root, std::span<const DebianPackage> packages,
+void write_database(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     std::string_view architecture, const oci::BlobStore& store) {
   const bool full =
       root.find(k_status) != nullptr ||
       std::any_of(packages.begin(), packages.end(),
-                  [](const DebianPackage& package) { return package.name == "dpkg"; });
+                  [](const UnpackedPackage& package) { return package.name == "dpkg"; });
   if (!full) {
     std::map<std::string_view, int> count;
-    for (const DebianPackage& package : packages)
+    for (const UnpackedPackage& package : packages)
       ++count[package.name];
-    for (const DebianPackage& package : packages) {
+    for (const UnpackedPackage& package : packages) {
       const std::string path =
           fmt::format("var/lib/dpkg/status.d/{}",
                       count[package.name] > 1 ? package.database_name() : package.name);
@@ -247,7 +248,7 @@ void write_database(InstalledRoot& root, std::span<const DebianPackage> packages
   }
   write_status(root, packages, store);
   root.write("var/lib/dpkg/info/format", "1\n");
-  for (const DebianPackage& package : packages)
+  for (const UnpackedPackage& package : packages)
     write_info(root, package);
   write_triggers(root, packages, store);
   write_architectures(root, packages, architecture);

@@ -15,10 +15,10 @@ namespace lithify {
 // database (status, info/, triggers/, arch), added to what is there. Otherwise one file
 // per package in /var/lib/dpkg/status.d and its md5sums beside it, where scanners look in
 // images without dpkg. `packages` are sorted.
-void write_database(InstalledRoot& root, std::span<const DebianPackage> packages,
+void write_database(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     std::string_view architecture, const oci::BlobStore& store);
 
 // The package's paragraph in the order dpkg writes fields, ended by a newline.
-std::string status_paragraph(const DebianPackage& package, const oci::BlobStore& store);
+std::string status_paragraph(const UnpackedPackage& package, const oci::BlobStore& store);
 
 }  // namespace lithify

@@ -19,28 +19,28 @@
 namespace lithify {
 namespace {
 
-std::vector<DebianPackage> read_packages(const InstallDebianAction& action,
-                                         std::span<const Tree> trees,
-                                         const oci::BlobStore& store) {
+std::vector<UnpackedPackage> read_packages(const InstallDebianAction& action,
+                                           std::span<const Tree> trees,
+                                           const oci::BlobStore& store) {
   if (trees.size() != action.packages.size()) {
     throw oci::Error(oci::Errc::internal,
                      fmt::format("{} packages to install, but {} unpacked trees",
                                  action.packages.size(), trees.size()));
   }
-  std::vector<DebianPackage> packages;
+  std::vector<UnpackedPackage> packages;
   for (std::size_t i = 0; i < trees.size(); ++i) {
     packages.push_back(read_package(trees[i], action.packages[i], store));
   }
   // Nothing after this depends on the order in which they came.
   std::sort(packages.begin(), packages.end(),
-            [](const DebianPackage& a, const DebianPackage& b) {
+            [](const UnpackedPackage& a, const UnpackedPackage& b) {
               return std::tie(a.name, a.architecture, a.version) <
                      std::tie(b.name, b.architecture, b.version);
             });
   return packages;
 }
 
-void warn_about_scripts(std::span<const DebianPackage> packages,
+void warn_about_scripts(std::span<const UnpackedPackage> packages,
                         oci::Activity& activity) {
   const std::vector<ScriptNote> notes = unimitated_scripts(packages);
   if (notes.empty()) return;
@@ -54,7 +54,7 @@ void warn_about_scripts(std::span<const DebianPackage> packages,
 Tree install_debian(const InstallDebianAction& action, std::span<const Tree> packages,
                     const Tree& below, const DebianContext& context) {
   const DropRules drop(action.drop, action.keep_locales);
-  const std::vector<DebianPackage> all = read_packages(action, packages, context.store);
+  const std::vector<UnpackedPackage> all = read_packages(action, packages, context.store);
   InstalledRoot root(below, context.store, context.mtime);
   merge_packages(root, all, drop, context);
   if (context.stop.stop_requested()) throw oci::Cancelled();

@@ -31,7 +31,7 @@ std::string_view in_root(std::string_view path) {
 // The nodes below "data/", by path in the root. The root directory itself is left out: it
 // belongs to nobody.
 template <class Take>
-void each_file(const DebianPackage& package, Take take) {
+void each_file(const UnpackedPackage& package, Take take) {
   const Tree::Nodes& nodes = package.tree.nodes();
   for (auto at = nodes.lower_bound("data/");
        at != nodes.end() && at->first.starts_with("data/"); ++at) {
@@ -59,7 +59,7 @@ bool same_file(const Node& a, const Node& b, const oci::BlobStore& store) {
 }
 
 struct Claim {
-  const DebianPackage* package;
+  const UnpackedPackage* package;
   const Node* node;
 };
 using Claims = std::vector<Claim>;
@@ -71,7 +71,7 @@ bool is_directory_claim(const Claim& claim) {
 // Where paths of packages lie once symlinks to directories are followed.
 class Directions {
  public:
-  Directions(const InstalledRoot& root, std::span<const DebianPackage> packages)
+  Directions(const InstalledRoot& root, std::span<const UnpackedPackage> packages)
       : root_(root), nodes_(root.directories_and_links()) {
     find_merged_usr(packages);
     find_directories(packages);
@@ -116,12 +116,12 @@ class Directions {
     nodes_.insert_or_assign(std::string(path), std::move(node));
   }
 
-  void find_merged_usr(std::span<const DebianPackage> packages) {
+  void find_merged_usr(std::span<const UnpackedPackage> packages) {
     for (const std::string_view name : k_merged) {
       if (root_.find_link(name) != nullptr) continue;
       const std::string member = fmt::format("data/{}", name);
       const bool used = std::any_of(packages.begin(), packages.end(),
-                                    [&](const DebianPackage& package) {
+                                    [&](const UnpackedPackage& package) {
                                       return package.tree.find(member) != nullptr;
                                     });
       if (!used) continue;
@@ -130,8 +130,8 @@ class Directions {
     }
   }
 
-  void find_directories(std::span<const DebianPackage> packages) {
-    for (const DebianPackage& package : packages) {
+  void find_directories(std::span<const UnpackedPackage> packages) {
+    for (const UnpackedPackage& package : packages) {
       each_file(package, [&](std::string_view path, const Node& node) {
         if (is_directory(node)) directories_.insert(of_directory(path));
       });
@@ -140,8 +140,8 @@ class Directions {
 
   // A packaged symlink to a directory sends what other packages put under its name
   // there.
-  void find_links(std::span<const DebianPackage> packages) {
-    for (const DebianPackage& package : packages) {
+  void find_links(std::span<const UnpackedPackage> packages) {
+    for (const UnpackedPackage& package : packages) {
       each_file(package, [&](std::string_view path, const Node& node) {
         if (node.type != FileType::symlink) return;
         const std::string place = of_file(path);
@@ -161,10 +161,10 @@ class Directions {
 
 class Merger {
  public:
-  Merger(InstalledRoot& root, std::span<const DebianPackage> packages,
+  Merger(InstalledRoot& root, std::span<const UnpackedPackage> packages,
          const DebianContext& context)
       : root_(root), directions_(root, packages), context_(context) {
-    for (const DebianPackage& package : packages)
+    for (const UnpackedPackage& package : packages)
       collect(package);
   }
 
@@ -192,7 +192,7 @@ class Merger {
   }
 
  private:
-  void collect(const DebianPackage& package) {
+  void collect(const UnpackedPackage& package) {
     each_file(package, [&](std::string_view path, const Node& node) {
       if (is_directory(node)) {
         claims_[directions_.of_directory(path)].push_back({&package, &node});
@@ -284,7 +284,7 @@ class Merger {
     if (!rest.empty()) claims = std::move(rest);
   }
 
-  static bool diverts(const DebianPackage& package) {
+  static bool diverts(const UnpackedPackage& package) {
     for (const char* kind : {"preinst", "postinst"}) {
       const std::string* script = package.script(kind);
       if (script != nullptr && script->find("dpkg-divert") != std::string::npos) {
@@ -294,7 +294,7 @@ class Merger {
     return false;
   }
 
-  void warn(const std::string& path, const Claims& claims, const DebianPackage& winner,
+  void warn(const std::string& path, const Claims& claims, const UnpackedPackage& winner,
             std::string_view what) const {
     std::vector<std::string_view> names;
     for (const Claim& claim : claims)
@@ -312,7 +312,7 @@ class Merger {
 
 }  // namespace
 
-void merge_packages(InstalledRoot& root, std::span<const DebianPackage> packages,
+void merge_packages(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     const DropRules& drop, const DebianContext& context) {
   Merger merger(root, packages, context);
   Tree::Nodes settled = merger.settle();

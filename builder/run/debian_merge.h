@@ -13,7 +13,7 @@ namespace lithify {
 
 // Lays the data of `packages`, which are sorted by name, into `root` by the rules that
 // install_debian documents.
-void merge_packages(InstalledRoot& root, std::span<const DebianPackage> packages,
+void merge_packages(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     const DropRules& drop, const DebianContext& context);
 
 }  // namespace lithify

@@ -1,4 +1,4 @@
-// DebianPackage: deb822 for one paragraph, and the lists beside it.
+// UnpackedPackage: deb822 for one paragraph, and the lists beside it.
 #include "builder/run/debian_package.h"
 
 #include <algorithm>
@@ -87,7 +87,7 @@ std::vector<std::string> parse_conffiles(std::string_view text) {
   return paths;
 }
 
-void check_expected(const DebianPackage& package, const std::string& expected) {
+void check_expected(const UnpackedPackage& package, const std::string& expected) {
   const std::string found =
       fmt::format("{}:{}={}", package.name, package.architecture, package.version);
   if (found == expected) return;
@@ -97,21 +97,21 @@ void check_expected(const DebianPackage& package, const std::string& expected) {
 
 }  // namespace
 
-const std::string* DebianPackage::field(std::string_view key) const {
+const std::string* UnpackedPackage::field(std::string_view key) const {
   for (const auto& [name_of_field, value] : fields) {
     if (same_key(name_of_field, key)) return &value;
   }
   return nullptr;
 }
 
-const std::string* DebianPackage::script(std::string_view kind) const {
+const std::string* UnpackedPackage::script(std::string_view kind) const {
   for (const auto& [name_of_script, text] : scripts) {
     if (name_of_script == kind) return &text;
   }
   return nullptr;
 }
 
-bool DebianPackage::replaces(const DebianPackage& other) const {
+bool UnpackedPackage::replaces(const UnpackedPackage& other) const {
   const std::string* list = field("Replaces");
   if (list == nullptr) return false;
   std::string_view rest = *list;
@@ -124,7 +124,7 @@ bool DebianPackage::replaces(const DebianPackage& other) const {
   }
 }
 
-std::string DebianPackage::database_name() const {
+std::string UnpackedPackage::database_name() const {
   const std::string* multi = field("Multi-Arch");
   return multi != nullptr && *multi == "same" ? fmt::format("{}:{}", name, architecture)
                                               : name;
@@ -138,14 +138,14 @@ std::optional<std::string> read_member(const Tree& tree, std::string_view path,
   return oci::read_all(*open_content(*node->content, store), k_max_member, path);
 }
 
-DebianPackage read_package(const Tree& tree, const std::string& expected,
-                           const oci::BlobStore& store) {
+UnpackedPackage read_package(const Tree& tree, const std::string& expected,
+                             const oci::BlobStore& store) {
   return oci::during(
       [&] { return "reading the control files of " + expected; },
       [&] {
         const auto control = read_member(tree, "control/control", store);
         if (!control) refuse("the package has no control file");
-        DebianPackage package;
+        UnpackedPackage package;
         package.tree = tree;
         package.fields = parse_control(*control);
         const auto value = [&](std::string_view key) {

@@ -1,4 +1,4 @@
-// DebianPackage: one unpacked package with its control members understood.
+// UnpackedPackage: one unpacked package with its control members understood.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace lithify {
 
-struct DebianPackage {
+struct UnpackedPackage {
   std::string name;
   std::string architecture;
   std::string version;
@@ -27,7 +27,7 @@ struct DebianPackage {
 
   const std::string* field(std::string_view key) const;  // case does not matter
   const std::string* script(std::string_view kind) const;
-  bool replaces(const DebianPackage& other) const;  // versions are not looked at
+  bool replaces(const UnpackedPackage& other) const;  // versions are not looked at
   // What dpkg calls it in its database: the architecture is named where Multi-Arch is
   // "same".
   std::string database_name() const;
@@ -35,8 +35,8 @@ struct DebianPackage {
 
 // Reads what unpack_deb made. Errc::bad_input if the control file is malformed or names
 // another package than `expected` ("name:architecture=version").
-DebianPackage read_package(const Tree& tree, const std::string& expected,
-                           const oci::BlobStore& store);
+UnpackedPackage read_package(const Tree& tree, const std::string& expected,
+                             const oci::BlobStore& store);
 
 // The bytes of a small regular file of the tree, or nullopt if there is none.
 std::optional<std::string> read_member(const Tree& tree, std::string_view path,

@@ -245,9 +245,9 @@ void note_commands(std::set<std::string>& notes, std::string_view script) {
 
 }  // namespace
 
-std::vector<ScriptNote> unimitated_scripts(std::span<const DebianPackage> packages) {
+std::vector<ScriptNote> unimitated_scripts(std::span<const UnpackedPackage> packages) {
   std::vector<ScriptNote> all;
-  for (const DebianPackage& package : packages) {
+  for (const UnpackedPackage& package : packages) {
     if (is_settled(package.name)) continue;
     std::set<std::string> notes;
     for (const char* kind : {"preinst", "postinst"}) {

@@ -18,7 +18,7 @@ struct ScriptNote {
 // Looks at preinst and postinst as a first installation would run them. Left out are
 // commands that only look, that talk to running services, that keep caches or that
 // finishers imitate; packages with nothing else are not reported. Sorted by package.
-std::vector<ScriptNote> unimitated_scripts(std::span<const DebianPackage> packages);
+std::vector<ScriptNote> unimitated_scripts(std::span<const UnpackedPackage> packages);
 
 // "openssh-server (chown, mkdir), udev (addgroup)": for one warning.
 std::string describe(std::span<const ScriptNote> notes);

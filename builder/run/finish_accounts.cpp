@@ -381,7 +381,7 @@ class ScriptAccounts {
 // and users before memberships.
 void add_accounts_of_scripts(Finishing& finishing, AccountFiles& accounts) {
   std::vector<AddUser> all;
-  for (const DebianPackage& package : finishing.packages) {
+  for (const UnpackedPackage& package : finishing.packages) {
     const std::string* script = package.script("postinst");
     if (script == nullptr) continue;
     for (const ShellCommand& command : read_commands(*script)) {

@@ -180,7 +180,7 @@ bool imitates_alternative(const ShellCommand& command) {
 void finish_alternatives(Finishing& finishing) {
   InstalledRoot& root = finishing.root;
   Groups groups;
-  for (const DebianPackage& package : finishing.packages) {
+  for (const UnpackedPackage& package : finishing.packages) {
     const std::string* script = package.script("postinst");
     if (script == nullptr) continue;
     for (const ShellCommand& command : read_commands(*script)) {

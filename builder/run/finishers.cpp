@@ -32,7 +32,7 @@ void make_link(InstalledRoot& root, std::string_view path, std::string_view targ
 
 bool Finishing::has(std::string_view package) const {
   return std::any_of(packages.begin(), packages.end(),
-                     [&](const DebianPackage& one) { return one.name == package; });
+                     [&](const UnpackedPackage& one) { return one.name == package; });
 }
 
 void finish_base_files(Finishing& finishing) {

@@ -15,7 +15,7 @@ namespace lithify {
 // All packages' files are in `root`; `packages` are the new ones, sorted by name.
 struct Finishing {
   InstalledRoot& root;
-  std::span<const DebianPackage> packages;
+  std::span<const UnpackedPackage> packages;
 
   bool has(std::string_view package) const;
 };

@@ -3,8 +3,8 @@
 
 #include "tests/support/catch.h"
 
-using lithify::Node;
 using lithify::parse_yaml;
+using lithify::YamlNode;
 
 namespace {
 
@@ -37,7 +37,7 @@ Refusal refusal(const std::string& text) {
 }  // namespace
 
 TEST_CASE("scalars keep their text") {
-  const Node root =
+  const YamlNode root =
       parse_yaml("f", "a: 1.10\nb: 'yes'\nc: 0755\nd: null\ne:\nf: |\n  x\n  \ty\n");
   CHECK(root.find("a")->text == "1.10");
   CHECK(root.find("b")->text == "yes");
@@ -50,9 +50,9 @@ TEST_CASE("scalars keep their text") {
 }
 
 TEST_CASE("places count lines and code points from one") {
-  const Node root =
+  const YamlNode root =
       parse_yaml("f", "k\xc3\xa4se: {b\xc3\xb6: [x, \"\xe2\x82\xac y\"]}\n");
-  const Node& list = *root.entries[0].value.find("b\xc3\xb6");
+  const YamlNode& list = *root.entries[0].value.find("b\xc3\xb6");
   CHECK(root.entries[0].key.place().column == 1);
   CHECK(root.entries[0].key.place().length == 4);
   CHECK(list.items[1].place().line == 1);
@@ -63,7 +63,7 @@ TEST_CASE("places count lines and code points from one") {
 }
 
 TEST_CASE("a map's place spans its entries on the first line") {
-  const Node root = parse_yaml("f", "- {copy: /a, from: b}\n- copy: /a\n  from: b\n");
+  const YamlNode root = parse_yaml("f", "- {copy: /a, from: b}\n- copy: /a\n  from: b\n");
   CHECK(root.items[0].place().column == 4);
   CHECK(root.items[0].place().length == 17);
   CHECK(root.items[1].place().length == 8);

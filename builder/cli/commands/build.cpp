@@ -1,0 +1,186 @@
+// lithify build: from the build file to images and outputs.
+#include <fmt/format.h>
+
+#include "oci/base/fd.h"
+
+#include "builder/cli/build_report.h"
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/outputs.h"
+#include "builder/cli/prepare.h"
+#include "builder/cli/root_tree.h"
+#include "builder/deliver/output.h"
+#include "builder/pack/assemble.h"
+#include "builder/run/scheduler.h"
+
+namespace lithify {
+
+namespace {
+
+// One build, phase by phase. Each phase takes what the one before it made.
+class Build {
+ public:
+  explicit Build(Session& session) : session_(session) {
+    for (const std::string& output : session.options().outputs)
+      further_.push_back(parse_output(output));
+  }
+
+  int run() {
+    prepare_plan();
+    run_steps();
+    pack_images();
+    write_outputs();
+    // Last, so that a build that fails leaves the lock that was there.
+    if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
+    report();
+    return exits::k_ok;
+  }
+
+ private:
+  void prepare_plan() {
+    prepared_ = prepare(session_, session_.options().operands);
+    times_.resolve = lap();
+    for (const ImagePlan& image : prepared_.plan.images) {
+      destinations_.push_back(
+          destinations(image, further_, prepared_.workspace.recipe.directory));
+    }
+    refuse_clashes(destinations_);
+    refuse_foreign();
+    if (!session_.options().digest_file.empty() && destinations_.size() != 1) {
+      throw oci::Error(oci::Errc::bad_input,
+                       fmt::format("--digest-file holds one digest, {} images are built",
+                                   destinations_.size()))
+          .add_hint("name one image, or use `--metadata-file`");
+    }
+  }
+
+  // Before the work, not after it.
+  void refuse_foreign() const {
+    for (const auto& of_image : destinations_) {
+      for (const Destination& destination : of_image) {
+        if (destination.kind == Output::Kind::rootfs) {
+          refuse_foreign_rootfs(destination.path);
+        }
+      }
+    }
+  }
+
+  void run_steps() {
+    Tally tally(session_.progress());
+    oci::Activity activity(tally, "build");
+    Workshop workshop = session_.workshop(prepared_.workspace.recipe);
+    results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
+                         session_.jobs(), activity, session_.stop());
+    activity.end(oci::Outcome::done);
+    steps_ = tally.counts();
+    times_.steps = lap();
+  }
+
+  void pack_images() {
+    oci::Activity activity(session_.progress(), "pack");
+    oci::WorkerPool workers(session_.jobs());
+    const PackContext context{session_.images(), workers, session_.layer_cache(),
+                              [](const std::string& place) { return open_base(place); },
+                              prepared_.epoch.seconds};
+    for (const ImagePlan& image : prepared_.plan.images) {
+      packed_.push_back(pack(image, results_, context, activity, session_.stop()));
+      session_.images().set_tag(image.name, packed_.back().root);
+    }
+    activity.end(oci::Outcome::done);
+    times_.pack = lap();
+  }
+
+  void write_outputs() {
+    for (std::size_t i = 0; i < packed_.size(); ++i) {
+      if (destinations_[i].empty()) continue;
+      oci::Activity activity(session_.progress(), "write outputs of " + packed_[i].name);
+      for (const Destination& destination : destinations_[i]) {
+        try {
+          deliver(prepared_.plan.images[i], packed_[i], destination, activity);
+        } catch (oci::Error& error) {
+          if (!destination.place.file.empty()) error.at(destination.place);
+          throw;
+        }
+      }
+      activity.end(oci::Outcome::done);
+    }
+    times_.outputs = lap();
+  }
+
+  void deliver(const ImagePlan& plan, const PackedImage& image,
+               const Destination& destination, oci::Activity& activity) {
+    const PackedVariant& variant = image.variants[destination.variant];
+    const bool whole = destination.whole && image.variants.size() > 1;
+    const Delivery what{session_.images(), whole ? image.root : variant.manifest,
+                        image.name};
+    switch (destination.kind) {
+      case Output::Kind::oci:
+        return deliver_layout(what, destination.path, session_.store(), activity);
+      case Output::Kind::oci_archive:
+        return deliver_oci_archive(what, destination.path);
+      case Output::Kind::docker_archive:
+        return deliver_docker_archive(what, destination.path);
+      case Output::Kind::rootfs:
+        return deliver_rootfs(
+            root_of(plan.variants[destination.variant], activity), destination.path,
+            {session_.store(), session_.is_root(), session_.stop()}, activity);
+      case Output::Kind::tar: {
+        const Tree root = root_of(plan.variants[destination.variant], activity);
+        return deliver_blob(session_.store(), flat_tar(session_, root, activity),
+                            destination.path);
+      }
+    }
+  }
+
+  Tree root_of(const VariantPlan& variant, oci::Activity& activity) {
+    Workshop workshop = session_.workshop(prepared_.workspace.recipe);
+    return root_tree(session_, variant, results_, workshop, activity);
+  }
+
+  void report() {
+    times_.all = session_.elapsed();
+    const std::string document = build_document(packed_);
+    const Options& options = session_.options();
+    if (!options.metadata_file.empty()) {
+      oci::write_file_atomically(options.metadata_file, document);
+    }
+    if (!options.digest_file.empty()) {
+      oci::write_file_atomically(options.digest_file, packed_.front().root.digest.str());
+    }
+    session_.end_progress();
+    if (options.json) {
+      session_.print(document);
+    } else {
+      std::string lines;
+      for (const PackedImage& image : packed_)
+        lines += image.name + " " + image.root.digest.str() + "\n";
+      session_.print(lines);
+    }
+    if (session_.wants_summary()) session_.tell(build_summary(packed_, times_, steps_));
+  }
+
+  // Time since the last lap.
+  std::chrono::milliseconds lap() {
+    const auto now = session_.elapsed();
+    const auto took = now - last_lap_;
+    last_lap_ = now;
+    return took;
+  }
+
+  Session& session_;
+  std::vector<Output> further_;
+  Prepared prepared_;
+  std::vector<std::vector<Destination>> destinations_;
+  std::vector<Tree> results_;
+  std::vector<PackedImage> packed_;
+  Tally::Counts steps_;
+  BuildTimes times_;
+  std::chrono::milliseconds last_lap_{0};
+};
+
+}  // namespace
+
+int run_build(Session& session) {
+  return Build(session).run();
+}
+
+}  // namespace lithify

@@ -1,0 +1,20 @@
+// commands: what each word after `lithify` does. One file a command.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "builder/cli/wiring.h"
+
+namespace lithify {
+
+// Each returns the exit code of the process and throws Error, Reported or Cancelled.
+int run_build(Session& session);
+int run_lock(Session& session);
+int run_check(Session& session);
+int run_plan(Session& session);
+int run_inspect(Session& session);
+int run_cache(Session& session);
+int run_schema(Session& session);
+int run_version(Session& session);
+int run_help(Session& session);
+
+}  // namespace lithify

@@ -1,0 +1,149 @@
+// lithify plan: what a build would do.
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "oci/base/json.h"
+#include "oci/image/manifest.h"
+
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/forecast.h"
+#include "builder/cli/prepare.h"
+#include "builder/cli/text.h"
+#include "builder/resolve/requests.h"
+
+namespace lithify {
+
+namespace {
+
+const char* word_of(StepForecast::State state) {
+  switch (state) {
+    case StepForecast::State::cached:
+      return "cached";
+    case StepForecast::State::runs:
+      return "runs";
+    case StepForecast::State::read:
+      return "read";
+    case StepForecast::State::here:
+      return "here";
+    case StepForecast::State::download:
+      return "download";
+    case StepForecast::State::unneeded:
+      return "unneeded";
+  }
+  return "";
+}
+
+std::uint64_t download_size(const std::vector<StepForecast>& steps) {
+  std::set<oci::Digest> seen;
+  std::uint64_t bytes = 0;
+  for (const StepForecast& step : steps) {
+    const bool counts = step.state == StepForecast::State::download;
+    if (counts && seen.insert(*step.digest).second) bytes += step.size;
+  }
+  return bytes;
+}
+
+// What the settings are and who said so.
+std::vector<std::pair<std::string, std::string>> settings(Session& session,
+                                                          const Prepared& prepared) {
+  const Options& options = session.options();
+  std::vector<std::pair<std::string, std::string>> all;
+  all.emplace_back("build file", options.file);
+  all.emplace_back("lock", prepared.workspace.lock_file.string() +
+                               (prepared.lock_is_new ? " (would be written)" : ""));
+  all.emplace_back("epoch",
+                   fmt::format("{} from {}", oci::rfc3339(prepared.epoch.seconds),
+                               prepared.epoch.origin));
+  all.emplace_back("store", session.store_path().string());
+  for (const auto& [name, value] : options.arguments) {
+    all.emplace_back("args." + name, visible(value) + " from --arg");
+  }
+  return all;
+}
+
+std::string step_lines(const std::vector<StepForecast>& steps, bool all) {
+  std::string text;
+  std::size_t quiet = 0;
+  for (const StepForecast& step : steps) {
+    const bool news = step.state == StepForecast::State::runs ||
+                      step.state == StepForecast::State::read ||
+                      step.state == StepForecast::State::download;
+    if (!news && !all) {
+      ++quiet;
+      continue;
+    }
+    const std::string size =
+        step.state == StepForecast::State::download ? "  " + human_size(step.size) : "";
+    text += fmt::format("  {:<9} {}{}\n", word_of(step.state), visible(step.label), size);
+  }
+  if (quiet > 0) text += fmt::format("  and {} from cache (-v lists them)\n", quiet);
+  return text;
+}
+
+void print_text(Session& session, const Prepared& prepared, const Forecast& forecast) {
+  std::string text = "settings\n";
+  for (const auto& [name, value] : settings(session, prepared))
+    text += fmt::format("  {:<12}{}\n", name, value);
+  text += "images\n";
+  for (const ImagePlan& image : prepared.plan.images) {
+    text += fmt::format("  {}", image.name);
+    for (const VariantPlan& variant : image.variants)
+      text += " " + variant.platform.str();
+    text += "\n";
+  }
+  text += "steps\n" + step_lines(forecast.steps, session.options().verbose > 0);
+  text += fmt::format("downloads  {}\n", human_size(download_size(forecast.steps)));
+  if (!forecast.scripts.empty()) {
+    text += "scripts of these packages do what lithify does not imitate\n";
+    for (const std::string& note : forecast.scripts)
+      text += "  " + visible(note) + "\n";
+  }
+  session.print(text);
+}
+
+void print_document(Session& session, const Prepared& prepared,
+                    const Forecast& forecast) {
+  nlohmann::json document = {{"schema", "lithify.plan/1"},
+                             {"settings", nlohmann::json::object()},
+                             {"images", nlohmann::json::array()},
+                             {"steps", nlohmann::json::array()},
+                             {"download", download_size(forecast.steps)},
+                             {"scripts", forecast.scripts}};
+  for (const auto& [name, value] : settings(session, prepared))
+    document["settings"][name] = value;
+  for (const ImagePlan& image : prepared.plan.images) {
+    nlohmann::json platforms = nlohmann::json::array();
+    for (const VariantPlan& variant : image.variants)
+      platforms.push_back(variant.platform.str());
+    document["images"].push_back({{"name", image.name}, {"platforms", platforms}});
+  }
+  for (const StepForecast& step : forecast.steps) {
+    nlohmann::json entry = {{"label", visible(step.label)},
+                            {"state", word_of(step.state)}};
+    if (step.digest) {
+      entry["digest"] = step.digest->str();
+      entry["size"] = step.size;
+    }
+    document["steps"].push_back(std::move(entry));
+  }
+  session.print(oci::canonical_json(document) + "\n");
+}
+
+}  // namespace
+
+int run_plan(Session& session) {
+  const Prepared prepared = prepare(session, session.options().operands);
+  Workshop workshop = session.workshop(prepared.workspace.recipe);
+  const Forecast forecast = foresee(session, prepared.plan.graph, workshop);
+  session.end_progress();
+  if (session.options().json) {
+    print_document(session, prepared, forecast);
+  } else {
+    print_text(session, prepared, forecast);
+  }
+  return exits::k_ok;
+}
+
+}  // namespace lithify

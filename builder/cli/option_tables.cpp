@@ -1,0 +1,179 @@
+// The commands and flags of lithify. Help, parsing and suggestions come from these
+// tables.
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+
+#include "builder/cli/options.h"
+
+namespace lithify {
+
+namespace {
+
+oci::Error bad_value(std::string_view flag, std::string_view value,
+                     std::string_view expected) {
+  return oci::Error(oci::Errc::bad_input,
+                    fmt::format("{} takes {}, not `{}`", flag, expected, value));
+}
+
+void add_argument(Options& options, std::string_view value) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    throw bad_value("--arg", value, "NAME=VALUE");
+  }
+  options.arguments.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+}
+
+void add_platforms(Options& options, std::string_view value) {
+  while (!value.empty()) {
+    const std::size_t comma = std::min(value.find(','), value.size());
+    if (comma > 0) options.platforms.emplace_back(value.substr(0, comma));
+    value.remove_prefix(std::min(comma + 1, value.size()));
+  }
+  if (options.platforms.empty()) throw bad_value("--platform", value, "os/architecture");
+}
+
+void set_jobs(Options& options, std::string_view value) {
+  const char* const end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, options.jobs);
+  if (problem != std::errc() || stop != end || options.jobs < 1 || options.jobs > 1024) {
+    throw bad_value("--jobs", value, "a number from 1 to 1024");
+  }
+}
+
+void set_progress(Options& options, std::string_view value) {
+  if (value == "auto") {
+    options.progress = ProgressKind::automatic;
+  } else if (value == "tty") {
+    options.progress = ProgressKind::tty;
+  } else if (value == "plain") {
+    options.progress = ProgressKind::plain;
+  } else if (value == "quiet") {
+    options.progress = ProgressKind::quiet;
+  } else if (value == "json") {
+    options.progress = ProgressKind::json;
+  } else {
+    throw bad_value("--progress", value, "auto, tty, plain, quiet or json");
+  }
+}
+
+void set_colour(Options& options, std::string_view value) {
+  if (value == "auto") {
+    options.colour = When::automatic;
+  } else if (value == "always") {
+    options.colour = When::always;
+  } else if (value == "never") {
+    options.colour = When::never;
+  } else {
+    throw bad_value("--color", value, "auto, always or never");
+  }
+}
+
+template <std::string Options::*Member>
+void set_text(Options& options, std::string_view value) {
+  options.*Member = value;
+}
+
+template <bool Options::*Member>
+void set(Options& options, std::string_view) {
+  options.*Member = true;
+}
+
+constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan;
+constexpr unsigned k_builders = k_build | k_plan;
+
+constexpr Flag k_flags[] = {
+    {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
+     set_text<&Options::file>},
+    {0, "--arg", "NAME=VALUE", k_readers, "set an argument of the build file",
+     add_argument},
+    {0, "--platform", "P,…", k_readers | k_inspect,
+     "only these platforms, as linux/arm64 (default: those of the build file)",
+     add_platforms},
+    {0, "--locked", "", k_builders, "refuse to write lithify.lock; exit 5 if it is stale",
+     set<&Options::locked>},
+    {0, "--offline", "", k_builders | k_lock,
+     "use no network; what is not in the store is an error", set<&Options::offline>},
+    {0, "--output", "KIND=PATH", k_build,
+     "also write oci=DIR, oci-archive=FILE, docker-archive=FILE, rootfs=DIR or tar=FILE",
+     [](Options& options, std::string_view value) {
+       options.outputs.emplace_back(value);
+     }},
+    {0, "--no-cache", "", k_build, "do every step again", set<&Options::no_cache>},
+    {0, "--metadata-file", "FILE", k_build, "write what was built as JSON",
+     set_text<&Options::metadata_file>},
+    {0, "--digest-file", "FILE", k_build,
+     "write the digest of the only image built (also: --iidfile)",
+     set_text<&Options::digest_file>},
+    {0, "--iidfile", "FILE", k_build, "", set_text<&Options::digest_file>},
+    {0, "--update", "", k_lock, "move forward what is named, or everything",
+     set<&Options::update>},
+    {0, "--check", "", k_lock, "write nothing; exit 5 if the lock is stale",
+     set<&Options::check>},
+    {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
+    {'j', "--jobs", "N", k_build | k_lock | k_plan,
+     "use N threads (default: one for each processor); results do not depend on it",
+     set_jobs},
+    {'C', "", "DIR", k_every, "go to this directory first",
+     set_text<&Options::directory>},
+    {0, "--cache-dir", "DIR", k_every,
+     "keep the store here (default: $LITHIFY_STORE, then ~/.cache/lithify)",
+     set_text<&Options::cache_dir>},
+    {0, "--json", "", k_every, "write one JSON document to standard output",
+     set<&Options::json>},
+    {0, "--progress", "KIND", k_every,
+     "auto, tty, plain, quiet or json (default: auto, by the terminal)", set_progress},
+    {0, "--color", "WHEN", k_every, "auto, always or never (default: auto)", set_colour},
+    {'q', "--quiet", "", k_every, "only warnings and errors; -qq: only errors",
+     [](Options& options, std::string_view) { ++options.quiet; }},
+    {'v', "--verbose", "", k_every, "tell more; -vv: tell everything",
+     [](Options& options, std::string_view) { ++options.verbose; }},
+    {'h', "--help", "", k_every, "show help", set<&Options::help>},
+    {0, "--version", "", k_every, "show the version", set<&Options::version>},
+};
+
+constexpr CommandText k_commands[] = {
+    {"build", k_build, "[IMAGE…]", "build images and write their outputs",
+     "Builds the named images of the build file, or all of them, and prints one line for "
+     "each: its name and its digest. What the build file asks of the outside world is "
+     "answered by lithify.lock beside it; the first build writes that file."},
+    {"lock", k_lock, "[--update [NAME…]] [--check]", "write or refresh lithify.lock",
+     "Adds what is missing, keeps the rest and drops what nobody asks for. With --update "
+     "the named sources, packages or images move forward, or all of them."},
+    {"check", k_check, "", "read the build file and say what is wrong with it",
+     "Reports every problem of the build file. Never touches the network."},
+    {"plan", k_plan, "[IMAGE…]", "show what a build would do",
+     "Lists the steps with what is cached, the downloads with their sizes, packages "
+     "whose scripts are not imitated, and where each setting came from. Builds nothing."},
+    {"inspect", k_inspect, "IMAGE [PATH]", "show an image, its layers and its files",
+     "IMAGE is the directory of an OCI layout, an archive, or the name of an image that "
+     "was built here; of several in one place, PLACE:NAME. PATH lists the files below it "
+     "with the layer that each came from."},
+    {"cache", k_cache, "ls | prune [--all]", "list or shrink the store",
+     "`ls` lists the images in the store. `prune` removes what none of them needs and no "
+     "build has used for 14 days; with --all, everything."},
+    {"schema", k_others, "", "print the JSON Schema of build files", ""},
+    {"version", k_others, "", "print the version and the encoders", ""},
+    {"help", k_others, "[COMMAND]", "explain a command", ""},
+};
+
+}  // namespace
+
+std::span<const Flag> all_flags() {
+  return k_flags;
+}
+std::span<const CommandText> all_commands() {
+  return k_commands;
+}
+
+const CommandText* find_command(std::string_view name) {
+  for (const CommandText& command : k_commands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+}  // namespace lithify

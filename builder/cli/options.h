@@ -1,0 +1,86 @@
+// options: the command line as a value, and the tables it is read by.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lithify {
+
+enum class When { automatic, always, never };
+enum class ProgressKind { automatic, tty, plain, quiet, json };
+
+struct Options {
+  std::string command;  // empty: none given
+  std::vector<std::string> operands;
+
+  std::string directory;  // -C; empty: where we are
+  std::string file = "lithify.yaml";
+  std::vector<std::pair<std::string, std::string>> arguments;  // --arg, in order
+  std::vector<std::string> platforms;
+  std::vector<std::string> outputs;  // "oci=DIR", as written
+  std::string cache_dir;             // empty: LITHIFY_STORE, then the default
+  std::string metadata_file;
+  std::string digest_file;
+  unsigned jobs = 0;  // 0: as many as there are processors
+  int quiet = 0;
+  int verbose = 0;
+  When colour = When::automatic;
+  ProgressKind progress = ProgressKind::automatic;
+  bool locked = false;
+  bool offline = false;
+  bool no_cache = false;
+  bool json = false;
+  bool update = false;
+  bool check = false;
+  bool all = false;
+  bool help = false;
+  bool version = false;
+};
+
+// Which commands take a flag, as bits.
+enum Takers : unsigned {
+  k_every = ~0U,
+  k_build = 1U << 0,
+  k_lock = 1U << 1,
+  k_check = 1U << 2,
+  k_plan = 1U << 3,
+  k_inspect = 1U << 4,
+  k_cache = 1U << 5,
+  k_others = 1U << 6,  // schema, version, help: global flags only
+};
+
+struct Flag {
+  char letter;             // 0: none
+  std::string_view name;   // with its dashes; empty: a letter alone
+  std::string_view value;  // what stands for the value in help; empty: takes none
+  unsigned takers;
+  std::string_view help;
+  // Puts the flag into the options; throws Error for a value that makes no sense.
+  void (*apply)(Options& options, std::string_view value);
+};
+
+struct CommandText {
+  std::string_view name;
+  unsigned taker;
+  std::string_view operands;  // "[IMAGE…]"
+  std::string_view summary;
+  std::string_view details;  // a paragraph below the usage line
+};
+
+std::span<const Flag> all_flags();
+std::span<const CommandText> all_commands();
+const CommandText* find_command(std::string_view name);
+
+// Reads the words after the program's name. Flags may stand before and after the command;
+// "--" ends them. Mistakes are Errc::bad_input with a hint.
+Options parse_options(std::span<const std::string> words);
+
+// The help of one command, or of the program for an empty name.
+std::string help_text(std::string_view command);
+
+}  // namespace lithify

@@ -1,0 +1,114 @@
+#include "builder/cli/prepare.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "oci/base/fd.h"
+#include "oci/layer/layer_writer.h"
+
+#include "builder/resolve/base_image.h"
+#include "builder/resolve/lower.h"
+#include "builder/resolve/requests.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr std::size_t k_most_told = 20;
+
+// The recipe for all platforms of the build file and those asked for now, so that a build
+// for one platform does not forget the others' part of the lock.
+Recipe recipe_for_lock(Session& session, const Workspace& workspace) {
+  std::vector<oci::Platform> platforms = wanted_platforms(session.options());
+  if (platforms.empty()) return workspace.recipe;
+  const Recipe whole = read_recipe(session, {});
+  for (const ImageRecipe& image : whole.images) {
+    for (const ImageVariant& variant : image.variants) {
+      if (std::find(platforms.begin(), platforms.end(), variant.platform) ==
+          platforms.end()) {
+        platforms.push_back(variant.platform);
+      }
+    }
+  }
+  return read_recipe(session, platforms);
+}
+
+oci::Error no_lock(const Workspace& workspace, const std::string& why) {
+  return oci::Error(oci::Errc::stale,
+                    fmt::format("there is no {} ({})", workspace.lock_file.string(), why))
+      .number("L0210")
+      .add_hint("run `lithify lock` and commit the result");
+}
+
+}  // namespace
+
+Lock resolve_lock(Session& session, const Workspace& workspace, const Update& update) {
+  const Recipe recipe = recipe_for_lock(session, workspace);
+  oci::Activity activity(session.progress(), "resolve");
+  Resolver resolver(session.world());
+  Lock lock = resolver.resolve(recipe, workspace.lock.value_or(Lock{}), update, activity,
+                               session.stop());
+  activity.end(oci::Outcome::done);
+  return lock;
+}
+
+void refuse_stale(Session& session, const Workspace& workspace,
+                  const std::vector<oci::Error>& unmet, const std::string& why) {
+  if (!workspace.lock) throw no_lock(workspace, why);
+  for (std::size_t i = 0; i < unmet.size() && i < k_most_told; ++i) {
+    session.tell(unmet[i], Problem::Severity::error);
+  }
+  if (unmet.size() > 1) {
+    session.tell(fmt::format("{} requests are not in the lock\n", unmet.size()));
+  }
+  throw Reported{exits::k_stale_lock};
+}
+
+void check_encoders(const Recipe& recipe, const Workspace& workspace, const Lock& lock) {
+  for (const std::string& name : requests_of(recipe).encoders) {
+    const auto locked = lock.encoders.find(name);
+    const std::string ours = oci::encoder_identity(
+        name == "gzip" ? oci::Compression::gzip : oci::Compression::zstd);
+    if (locked == lock.encoders.end() || locked->second == ours) continue;
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("the encoder differs: {} says {}, this lithify has {}",
+                                 workspace.lock_file.string(), locked->second, ours))
+        .number("L0211")
+        .add_note("diff ids would stay equal, digests of layers and images would not")
+        .add_hint(
+            "run the lithify that wrote the lock, or move on with `lithify lock "
+            "--update encoder`");
+  }
+}
+
+void write_lock(const Workspace& workspace, const Lock& lock) {
+  oci::during([&] { return "writing " + workspace.lock_file.string(); },
+              [&] { oci::write_file_atomically(workspace.lock_file, lock.str()); });
+}
+
+Prepared prepare(Session& session, const std::vector<std::string>& images) {
+  Prepared prepared;
+  Workspace& workspace = prepared.workspace;
+  workspace = open_workspace(session);
+  const auto missing = unmet(workspace.recipe, workspace.lock.value_or(Lock{}));
+  const bool stale = !missing.empty() || !workspace.lock;
+  if (stale && session.options().locked) {
+    refuse_stale(session, workspace, missing, "running with --locked");
+  }
+  if (stale) {
+    prepared.lock = resolve_lock(session, workspace, {});
+    prepared.lock_is_new = true;
+  } else {
+    prepared.lock = *workspace.lock;
+  }
+  check_encoders(workspace.recipe, workspace, prepared.lock);
+  prepared.epoch =
+      epoch_of(workspace.recipe.epoch, workspace.recipe.directory, session.environment());
+  prepared.plan = lower(workspace.recipe, prepared.lock,
+                        base_manifests(workspace.recipe, prepared.lock),
+                        {images, prepared.epoch.seconds});
+  return prepared;
+}
+
+}  // namespace lithify

@@ -1,0 +1,70 @@
+#include "builder/cli/root_tree.h"
+
+#include <limits>
+
+#include "oci/base/error.h"
+#include "oci/image/layout.h"
+#include "oci/image/manifest.h"
+
+#include "builder/pack/layering.h"
+#include "builder/pack/write_layer.h"
+#include "builder/run/scheduler.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr std::string_view k_layout = "layout:";
+
+// The base's layers on each other, as steps, so that they are remembered like any others.
+Graph base_graph(const BaseImage& base, const oci::Platform& platform) {
+  const auto repository = open_base(base.location);
+  const auto manifest =
+      oci::Manifest::parse(repository->manifest(base.manifest), base.location);
+  Graph graph;
+  Step unpack;
+  Edit edit;
+  edit.clamp = std::numeric_limits<std::int64_t>::max();
+  for (const oci::Descriptor& layer : manifest.layers) {
+    Step fetch;
+    fetch.operation = Fetch{base.location, layer.digest, layer.size, "layer"};
+    fetch.platform = platform;
+    fetch.label = "read layer " + layer.digest.brief();
+    edit.actions.emplace_back(UnpackLayerAction{unpack.inputs.size()});
+    unpack.inputs.push_back(graph.add(std::move(fetch)));
+  }
+  unpack.operation = std::move(edit);
+  unpack.platform = platform;
+  unpack.label = "unpack " + base.location;
+  graph.add(std::move(unpack));
+  return graph;
+}
+
+}  // namespace
+
+std::unique_ptr<oci::Repository> open_base(const std::string& location) {
+  if (location.rfind(k_layout, 0) != 0) {
+    throw oci::Error(oci::Errc::internal, "a base at " + location);
+  }
+  return oci::open_layout(location.substr(k_layout.size()));
+}
+
+Tree root_tree(Session& session, const VariantPlan& variant,
+               std::span<const Tree> results, Workshop& workshop,
+               oci::Activity& activity) {
+  if (!variant.base) return merged_changes(variant, results, {});
+  const Graph graph = base_graph(*variant.base, variant.platform);
+  const Tree below = run_graph(graph, *workshop.executor, *workshop.steps, session.jobs(),
+                               activity, session.stop())
+                         .back();
+  return merged_changes(variant, results, below);
+}
+
+oci::BlobRef flat_tar(Session& session, const Tree& root, oci::Activity& activity) {
+  oci::WorkerPool workers(1);
+  const oci::Layer layer = write_layer(
+      root, session.store(), {oci::Compression::none, workers}, activity, session.stop());
+  return {layer.blob.digest, layer.blob.size};
+}
+
+}  // namespace lithify

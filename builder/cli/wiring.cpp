@@ -1,0 +1,362 @@
+#include "builder/cli/wiring.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <pwd.h>
+#include <sys/ioctl.h>
+#include <thread>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/base/fd.h"
+#include "oci/image/layout.h"
+
+#include "builder/cli/program.h"
+#include "builder/run/local_executor.h"
+#include "builder/run/step_cache.h"
+
+extern char** environ;
+
+namespace lithify {
+
+namespace {
+
+constexpr std::int64_t k_default_epoch = 315532800;  // 1980-01-01
+// 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
+constexpr std::int64_t k_last_epoch = 253402300799;
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (problem != std::errc() || stop != end || text.empty()) return std::nullopt;
+  return value;
+}
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+bool in_checkout(std::filesystem::path directory) {
+  std::error_code problem;
+  for (;; directory = directory.parent_path()) {
+    if (std::filesystem::exists(directory / ".git", problem)) return true;
+    if (directory == directory.root_path() || directory.empty()) return false;
+  }
+}
+
+// The time of the commit that is checked out; nullopt outside of git and before the first
+// commit. A checkout that git cannot read is an error, because elsewhere it can, and the
+// image would differ.
+std::optional<std::int64_t> commit_time(const std::string& directory) {
+  if (!in_checkout(directory)) return std::nullopt;
+  const auto log = run_program({"git", "-C", directory, "log", "-1", "--format=%ct"});
+  if (log.exit == 0) return whole_number(first_line(log.output));
+  const auto probe = run_program({"git", "-C", directory, "rev-parse", "--git-dir"});
+  if (probe.exit == 0) return std::nullopt;
+  throw oci::Error(oci::Errc::denied,
+                   probe.exit == 127
+                       ? "git is not installed, so the time of the commit is not known"
+                       : "git refuses to read the checkout " + directory)
+      .add_note("`created` is the time of the git commit unless something else is said")
+      .add_hint("set SOURCE_DATE_EPOCH, or write `epoch:` in the build file");
+}
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// A source without a mirror is left out: a build whose packages are all in the store
+// needs none, and another one is told what is missing when it wants a package.
+Mirrors mirrors_of(const Recipe& recipe, const AptEnvironment& environment) {
+  Mirrors mirrors;
+  for (const auto& [key, source] : recipe.sources) {
+    const auto* apt = std::get_if<AptSource>(&source.kind);
+    if (apt == nullptr) continue;
+    try {
+      mirrors[key] = mirror_bases(*apt, environment);
+    } catch (const oci::Error& error) {
+      if (error.code() != oci::Errc::not_found) throw;
+    }
+  }
+  return mirrors;
+}
+
+std::int64_t checked_epoch(std::int64_t seconds, const std::string& origin) {
+  if (seconds >= 0 && seconds <= k_last_epoch) return seconds;
+  throw oci::Error(
+      oci::Errc::bad_input,
+      fmt::format("{} gives the time {}, which no image can have", origin, seconds));
+}
+
+}  // namespace
+
+Environment read_environment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) {
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return environment;
+}
+
+std::optional<std::string> value_of(const Environment& environment,
+                                    const std::string& name) {
+  const auto found = environment.find(name);
+  if (found == environment.end() || found->second.empty()) return std::nullopt;
+  return found->second;
+}
+
+void Stream::write(oci::Bytes data) {
+  oci::write_all(fd_, data, name_);
+}
+
+bool Stream::is_terminal() const {
+  return isatty(fd_) == 1;
+}
+
+ProgressView::Size Stream::size() const {
+  winsize window = {};
+  if (ioctl(fd_, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return {100, 24};
+  return {window.ws_col, window.ws_row == 0 ? 24U : window.ws_row};
+}
+
+void enter_directory(const Options& options) {
+  if (options.directory.empty()) return;
+  if (chdir(options.directory.c_str()) != 0) {
+    throw oci::errno_error(errno, "going to " + options.directory);
+  }
+}
+
+Session::Session(Options options, Environment environment)
+    : options_(std::move(options)),
+      environment_(std::move(environment)),
+      start_(std::chrono::steady_clock::now()),
+      out_(STDOUT_FILENO, "standard output"),
+      err_(STDERR_FILENO, "standard error") {}
+
+Session::~Session() = default;
+
+void Session::print(std::string_view text) {
+  out_.write(oci::as_bytes(text));
+}
+
+void Session::tell(std::string_view text) {
+  end_progress();
+  err_.write(oci::as_bytes(text));
+}
+
+void Session::tell(const oci::Error& error, Problem::Severity severity) {
+  if (severity == Problem::Severity::warning && options_.quiet > 1) return;
+  tell(render_error(error, texts_, style(), severity));
+}
+
+oci::ProgressReporter& Session::progress() {
+  const std::lock_guard lock(progress_mutex_);
+  if (progress_ != nullptr) return *progress_;
+  ProgressView view{err_, [this] { return elapsed(); }, [this] { return err_.size(); }};
+  view.colour = colour();
+  view.step_output = options_.verbose > 0;
+  view.warnings = options_.quiet < 2;
+  switch (progress_kind()) {
+    case ProgressKind::tty:
+      progress_ = tty_progress(std::move(view));
+      break;
+    case ProgressKind::json:
+      progress_ = json_progress(std::move(view));
+      break;
+    case ProgressKind::quiet:
+      progress_ = quiet_progress(std::move(view));
+      break;
+    default:
+      progress_ = plain_progress(std::move(view));
+      break;
+  }
+  return *progress_;
+}
+
+void Session::end_progress() {
+  const std::lock_guard lock(progress_mutex_);
+  progress_.reset();
+}
+
+void Session::progress_note(std::string_view text) noexcept {
+  const std::lock_guard lock(progress_mutex_);
+  if (progress_ != nullptr) progress_->warned(0, text);
+}
+
+std::int64_t Session::now() const {
+  return now_ns() / 1'000'000'000;
+}
+
+std::chrono::milliseconds Session::elapsed() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start_);
+}
+
+unsigned Session::jobs() const {
+  if (options_.jobs > 0) return options_.jobs;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+bool Session::is_root() const {
+  return geteuid() == 0;
+}
+
+std::filesystem::path Session::store_path() const {
+  if (!options_.cache_dir.empty()) return std::filesystem::absolute(options_.cache_dir);
+  if (const auto store = value_of(environment_, "LITHIFY_STORE")) {
+    return std::filesystem::absolute(*store);
+  }
+  if (const auto cache = value_of(environment_, "XDG_CACHE_HOME")) {
+    return std::filesystem::path(*cache) / "lithify";
+  }
+  if (const auto home = value_of(environment_, "HOME")) {
+    return std::filesystem::path(*home) / ".cache/lithify";
+  }
+  throw oci::Error(oci::Errc::machine, "no place for the store: HOME is not set")
+      .add_hint("set LITHIFY_STORE to a directory");
+}
+
+oci::DirectoryStore& Session::store() {
+  if (store_ == nullptr) store_ = std::make_unique<oci::DirectoryStore>(store_path());
+  return *store_;
+}
+
+oci::Repository& Session::images() {
+  if (images_ == nullptr) images_ = oci::named_store(store());
+  return *images_;
+}
+
+oci::HttpClient* Session::http() {
+  if (options_.offline) return nullptr;
+  if (http_ == nullptr) http_ = oci::curl_http_client();
+  return http_.get();
+}
+
+CacheDatabase& Session::database() {
+  if (database_ == nullptr) {
+    database_ = std::make_unique<CacheDatabase>(store().root() / "cache.sqlite");
+  }
+  return *database_;
+}
+
+LayerCache* Session::layer_cache() {
+  if (options_.no_cache) return nullptr;
+  if (layers_ == nullptr) layers_ = std::make_unique<LayerCache>(database(), store());
+  return layers_.get();
+}
+
+Workshop Session::workshop(const Recipe& recipe) {
+  if (stats_ == nullptr) stats_ = std::make_unique<StatCache>(database());
+  Workshop workshop;
+  workshop.workers = std::make_unique<oci::WorkerPool>(jobs());
+  Mirrors mirrors;
+  if (oci::HttpClient* client = http()) {
+    workshop.downloader =
+        std::make_unique<oci::Downloader>(*client, store(), store().root() / "partial");
+    mirrors = mirrors_of(recipe, apt_environment());
+  }
+  workshop.executor = std::make_unique<LocalExecutor>(
+      LocalTools{store(), *stats_, *workshop.workers, workshop.downloader.get(),
+                 std::move(mirrors), now_ns});
+  const auto lookup =
+      options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
+  workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);
+  return workshop;
+}
+
+World Session::world() {
+  return {http(), store(), apt_environment()};
+}
+
+AptEnvironment Session::apt_environment() const {
+  AptEnvironment apt;
+  apt.mirror = value_of(environment_, "LITHIFY_APT_MIRROR").value_or("");
+  if (const auto config = value_of(environment_, "XDG_CONFIG_HOME")) {
+    apt.config_file = *config + "/lithify/config.toml";
+  } else if (const auto home = value_of(environment_, "HOME")) {
+    apt.config_file = *home + "/.config/lithify/config.toml";
+  }
+  apt.now = now();
+  return apt;
+}
+
+// The width of the terminal; elsewhere COLUMNS, as tests and logs set it.
+Style Session::style() const {
+  int columns = static_cast<int>(err_.size().columns);
+  const auto given = value_of(environment_, "COLUMNS");
+  if (!err_.is_terminal() && given) {
+    columns = static_cast<int>(whole_number(*given).value_or(columns));
+  }
+  return {colour(), columns};
+}
+
+// flag > NO_COLOR > FORCE_COLOR, CLICOLOR_FORCE > terminal
+bool Session::colour() const {
+  if (options_.colour != When::automatic) return options_.colour == When::always;
+  if (value_of(environment_, "NO_COLOR")) return false;
+  for (const char* name : {"FORCE_COLOR", "CLICOLOR_FORCE"}) {
+    const auto force = value_of(environment_, name);
+    if (force && *force != "0") return true;
+  }
+  return err_.is_terminal() && value_of(environment_, "TERM").value_or("dumb") != "dumb";
+}
+
+ProgressKind Session::progress_kind() const {
+  if (options_.quiet > 0) return ProgressKind::quiet;
+  if (options_.progress != ProgressKind::automatic) return options_.progress;
+  const bool live = err_.is_terminal() && !value_of(environment_, "CI") &&
+                    value_of(environment_, "TERM").value_or("dumb") != "dumb";
+  return live ? ProgressKind::tty : ProgressKind::plain;
+}
+
+GitFacts git_facts(const std::string& directory) {
+  GitFacts facts;
+  const auto ask = [&](const char* name, std::vector<std::string> words) {
+    words.insert(words.begin(), {"git", "-C", directory});
+    const auto result = run_program(words);
+    if (result.exit == 0) facts[name] = first_line(result.output);
+  };
+  ask("commit", {"rev-parse", "HEAD"});
+  ask("describe", {"describe", "--tags", "--always", "--dirty"});
+  ask("tag", {"describe", "--tags", "--exact-match"});
+  return facts;
+}
+
+Epoch epoch_of(const EpochRule& rule, const std::string& directory,
+               const Environment& environment) {
+  if (const auto given = value_of(environment, "SOURCE_DATE_EPOCH")) {
+    const auto seconds = whole_number(*given);
+    if (!seconds) {
+      throw oci::Error(
+          oci::Errc::bad_input,
+          "SOURCE_DATE_EPOCH is no whole number of seconds: `" + *given + "`");
+    }
+    return {checked_epoch(*seconds, "SOURCE_DATE_EPOCH"), "SOURCE_DATE_EPOCH"};
+  }
+  if (rule.kind == EpochRule::Kind::fixed) {
+    return {checked_epoch(rule.seconds, "`epoch`"), "the build file"};
+  }
+  if (rule.kind == EpochRule::Kind::zero) return {0, "the build file"};
+  if (const auto seconds = commit_time(directory)) {
+    return {checked_epoch(*seconds, "the git commit"), "the git commit"};
+  }
+  if (rule.kind == EpochRule::Kind::git) {
+    throw oci::Error(oci::Errc::not_found,
+                     directory + " has no git commit to take the epoch from")
+        .add_hint("commit, write another `epoch:`, or set SOURCE_DATE_EPOCH");
+  }
+  return {k_default_epoch, "the default"};
+}
+
+}  // namespace lithify

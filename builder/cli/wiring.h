@@ -1,0 +1,149 @@
+// wiring: the outside of the program: environment, clock, terminal, and which concrete
+// classes a command works with. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "oci/base/activity.h"
+#include "oci/base/stream.h"
+#include "oci/base/worker_pool.h"
+#include "oci/image/repository.h"
+#include "oci/registry/download.h"
+#include "oci/registry/http_client.h"
+#include "oci/store/directory_store.h"
+
+#include "builder/cli/options.h"
+#include "builder/cli/progress.h"
+#include "builder/cli/render_error.h"
+#include "builder/plan/recipe.h"
+#include "builder/resolve/resolver.h"
+#include "builder/run/executor.h"
+#include "builder/tree/layer_cache.h"
+#include "builder/tree/stat_cache.h"
+
+namespace lithify {
+
+using Environment = std::map<std::string, std::string>;
+Environment read_environment();
+
+// The value of a variable; nullopt if it is not set or empty.
+std::optional<std::string> value_of(const Environment& environment,
+                                    const std::string& name);
+
+// A file descriptor as a sink that may be a terminal. Not buffered.
+class Stream final : public oci::Sink {
+ public:
+  Stream(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  void write(oci::Bytes data) override;
+  bool is_terminal() const;
+  ProgressView::Size size() const;  // of the terminal; 100 columns if it is none
+
+ private:
+  int fd_;
+  std::string name_;
+};
+
+// Thrown after what is wrong has been told: the process ends with this code.
+struct Reported {
+  int exit;
+};
+
+// What performs the steps of a build, and what remembers them. The session outlives it.
+struct Workshop {
+  std::unique_ptr<oci::WorkerPool> workers;
+  std::unique_ptr<oci::Downloader> downloader;  // none with --offline
+  std::unique_ptr<Executor> executor;
+  std::unique_ptr<StepCache> steps;
+};
+
+// -C: makes the directory the working directory.
+void enter_directory(const Options& options);
+
+// What every command works with. One for each run of the program.
+class Session {
+ public:
+  Session(Options options, Environment environment);
+  ~Session();
+
+  const Options& options() const { return options_; }
+  const Environment& environment() const { return environment_; }
+  SourceTexts& texts() { return texts_; }
+
+  // Standard output: what was asked for, and nothing else.
+  void print(std::string_view text);
+  // Standard error, below the progress. Warnings are left out with -qq.
+  void tell(std::string_view text);
+  void tell(const oci::Error& error, Problem::Severity severity);
+  bool wants_summary() const { return options_.quiet == 0; }
+
+  // Progress is drawn from the first call until end_progress() or the end.
+  oci::ProgressReporter& progress();
+  void end_progress();
+  // From any thread: a line in the progress, if there is one.
+  void progress_note(std::string_view text) noexcept;
+
+  void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
+  std::stop_token stop() const { return stop_; }
+  std::chrono::milliseconds elapsed() const;
+  std::int64_t now() const;  // seconds since 1970; never part of a result
+  unsigned jobs() const;
+  bool is_root() const;
+
+  // Where the store is, and the store itself, made when first asked for.
+  std::filesystem::path store_path() const;
+  oci::DirectoryStore& store();
+  oci::Repository& images();  // the store with names
+  // What resolving may see of the world.
+  World world();
+  Workshop workshop(const Recipe& recipe);
+  LayerCache* layer_cache();  // nullptr with --no-cache
+
+  Style style() const;
+
+ private:
+  bool colour() const;
+  ProgressKind progress_kind() const;
+  oci::HttpClient* http();  // nullptr with --offline
+  CacheDatabase& database();
+  AptEnvironment apt_environment() const;
+
+  Options options_;
+  Environment environment_;
+  std::chrono::steady_clock::time_point start_;
+  Stream out_;
+  Stream err_;
+  SourceTexts texts_;
+  std::stop_token stop_;
+  std::mutex progress_mutex_;
+  std::unique_ptr<oci::ProgressReporter> progress_;
+  std::unique_ptr<oci::DirectoryStore> store_;
+  std::unique_ptr<oci::Repository> images_;
+  std::unique_ptr<oci::HttpClient> http_;
+  std::unique_ptr<CacheDatabase> database_;
+  std::unique_ptr<StatCache> stats_;
+  std::unique_ptr<LayerCache> layers_;
+};
+
+// Seconds since 1970 for `created`: SOURCE_DATE_EPOCH, else the build file's rule, else
+// the time of the git commit of its directory, else 1980-01-01. `origin` says which.
+struct Epoch {
+  std::int64_t seconds = 315532800;
+  std::string origin;
+};
+Epoch epoch_of(const EpochRule& rule, const std::string& directory,
+               const Environment& environment);
+
+// "commit", "describe" and "tag" of the checkout, as far as there are any.
+using GitFacts = std::map<std::string, std::string>;
+GitFacts git_facts(const std::string& directory);
+
+}  // namespace lithify

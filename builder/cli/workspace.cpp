@@ -1,0 +1,100 @@
+#include "builder/cli/workspace.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "oci/base/fd.h"
+
+#include "builder/frontend/lithify_file.h"
+
+namespace lithify {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t k_max_build_file = 4 * 1024 * 1024;
+constexpr std::uint64_t k_max_lock = 64 * 1024 * 1024;
+
+std::string read_build_file(const std::string& file) {
+  std::error_code problem;
+  if (!fs::exists(file, problem)) {
+    oci::Error error(oci::Errc::not_found, "there is no build file " + file);
+    if (fs::exists("Dockerfile", problem)) {
+      error.add_note("there is a Dockerfile; lithify does not read those yet");
+    }
+    throw error.add_hint("name it with `-f FILE`, or its directory with `-C DIR`");
+  }
+  return oci::read_file(file, k_max_build_file);
+}
+
+FrontendOptions frontend_options(Session& session, const std::string& directory,
+                                 std::string_view text,
+                                 const std::vector<oci::Platform>& platforms) {
+  FrontendOptions options;
+  for (const auto& [name, value] : session.options().arguments)
+    options.args.insert_or_assign(name, value);
+  options.platforms = platforms;
+  options.environment = session.environment();
+  // Asking git costs milliseconds, which a build of nothing has not.
+  if (text.find("$(git.") != std::string_view::npos) options.git = git_facts(directory);
+  if (text.find("$(epoch)") != std::string_view::npos) {
+    options.epoch = epoch_of({}, directory, session.environment()).seconds;
+  }
+  return options;
+}
+
+void tell_problems(Session& session, const std::vector<Problem>& problems) {
+  std::size_t errors = 0;
+  for (const Problem& problem : problems) {
+    session.tell(problem.error, problem.severity);
+    errors += problem.severity == Problem::Severity::error ? 1 : 0;
+  }
+  if (errors > 1) session.tell(fmt::format("{} errors\n", errors));
+}
+
+}  // namespace
+
+std::vector<oci::Platform> wanted_platforms(const Options& options) {
+  std::vector<oci::Platform> platforms;
+  for (const std::string& text : options.platforms) {
+    const auto platform = oci::Platform::parse(text);
+    if (!platform) {
+      throw oci::Error(oci::Errc::bad_input, "`" + text + "` is no platform")
+          .add_hint("write it as `--platform linux/arm64`");
+    }
+    if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end()) {
+      platforms.push_back(*platform);
+    }
+  }
+  return platforms;
+}
+
+Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms) {
+  const std::string& file = session.options().file;
+  const std::string text = read_build_file(file);
+  session.texts().add(file, text);
+  const std::string directory =
+      fs::absolute(file).lexically_normal().parent_path().string();
+  Reading reading = read_lithify_file(
+      file, directory, text, frontend_options(session, directory, text, platforms));
+  tell_problems(session, reading.problems);
+  if (!reading.recipe) throw Reported{exits::k_usage};
+  return std::move(*reading.recipe);
+}
+
+Workspace open_workspace(Session& session) {
+  Workspace workspace{read_recipe(session, wanted_platforms(session.options())),
+                      session.options().file, std::nullopt};
+  workspace.lock_file.replace_extension(".lock");
+  std::error_code problem;
+  if (fs::exists(workspace.lock_file, problem)) {
+    std::string text = oci::read_file(workspace.lock_file, k_max_lock);
+    session.texts().add(workspace.lock_file.string(), text);
+    workspace.lock = Lock::parse(text, workspace.lock_file.string());
+  }
+  return workspace;
+}
+
+}  // namespace lithify

@@ -1,0 +1,141 @@
+// deliver_rootfs: a tree as a directory that appears, or changes, in one rename.
+#include <cerrno>
+#include <fcntl.h>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/base/fd.h"
+
+#include "builder/deliver/output.h"
+#include "builder/tree/materialise.h"
+
+namespace lithify {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t k_max_mark = 4096;
+
+fs::path beside(const fs::path& directory, const std::string& ending) {
+  return directory.parent_path() / ("." + directory.filename().string() + ending);
+}
+
+fs::path mark_of(const fs::path& directory) {
+  return beside(directory, ".lithify-rootfs");
+}
+
+// What names a directory wherever it is renamed to.
+std::string identity_of(const fs::path& directory) {
+  struct stat status = {};
+  if (lstat(directory.c_str(), &status) != 0) {
+    throw oci::errno_error(errno, "looking at " + directory.string());
+  }
+  return fmt::format("{}:{}\n", status.st_dev, status.st_ino);
+}
+
+bool is_ours(const fs::path& directory) {
+  std::error_code problem;
+  if (!fs::is_regular_file(fs::symlink_status(mark_of(directory), problem))) return false;
+  const std::string marks = oci::read_file(mark_of(directory), k_max_mark);
+  return ("\n" + marks).find("\n" + identity_of(directory)) != std::string::npos;
+}
+
+// Directories of a root file system may forbid their owner to empty them.
+void remove_tree(const fs::path& directory) {
+  std::error_code problem;
+  fs::permissions(directory, fs::perms::owner_all, fs::perm_options::add, problem);
+  for (const auto& entry : fs::directory_iterator(directory, problem)) {
+    if (fs::is_directory(entry.symlink_status(problem))) remove_tree(entry.path());
+  }
+  fs::remove_all(directory, problem);
+}
+
+// A directory that is removed unless it was given away.
+class Scratch {
+ public:
+  explicit Scratch(fs::path path) : path_(std::move(path)) {
+    remove_tree(path_);  // of a build that was killed
+    if (mkdir(path_.c_str(), 0755) != 0 || chmod(path_.c_str(), 0755) != 0) {
+      throw oci::errno_error(errno, "making directory " + path_.string());
+    }
+  }
+  ~Scratch() { remove_tree(path_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Afterwards `fresh` is at `directory`, and what was there is at `fresh` or gone.
+void put_in_place(const fs::path& fresh, const fs::path& directory) {
+  if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, directory.c_str(), RENAME_EXCHANGE) ==
+      0) {
+    return;
+  }
+  // Nothing there yet, something empty, or a file system that cannot exchange.
+  if (rename(fresh.c_str(), directory.c_str()) == 0) return;
+  const fs::path old = beside(directory, ".lithify-old");
+  remove_tree(old);
+  if (rename(directory.c_str(), old.c_str()) != 0 ||
+      rename(fresh.c_str(), directory.c_str()) != 0) {
+    throw oci::errno_error(errno, "replacing " + directory.string());
+  }
+  remove_tree(old);
+}
+
+void warn_of(const Unmade& unmade, oci::Activity& activity) {
+  if (unmade.empty()) return;
+  activity.warn(
+      fmt::format("{} in the root file system could not be made as meant, the "
+                  "first is {}",
+                  unmade.size() == 1 ? "1 file" : fmt::format("{} files", unmade.size()),
+                  unmade.front()));
+}
+
+}  // namespace
+
+void refuse_foreign_rootfs(const fs::path& directory) {
+  std::error_code problem;
+  const fs::file_status status = fs::symlink_status(directory, problem);
+  if (!fs::exists(status)) return;
+  if (fs::is_directory(status)) {
+    if (fs::is_empty(directory, problem) && !problem) return;
+    if (is_ours(directory)) return;
+  }
+  throw oci::Error(oci::Errc::bad_input,
+                   directory.string() + " is there and was not made by lithify")
+      .add_hint("name another directory, or remove it yourself");
+}
+
+void deliver_rootfs(const Tree& tree, const fs::path& directory,
+                    const RootfsOptions& options, oci::Activity& activity) {
+  oci::during([&] { return "writing the root file system " + directory.string(); },
+              [&] {
+                refuse_foreign_rootfs(directory);
+                std::error_code problem;
+                fs::create_directories(directory.parent_path(), problem);
+                const Scratch scratch(beside(directory, ".lithify-new"));
+                const Unmade unmade = materialise(
+                    tree, scratch.path(),
+                    {options.store, options.privileged, options.stop}, activity);
+                // The mark names both, so that a kill between here and there loses
+                // neither.
+                std::string marks = identity_of(scratch.path());
+                const std::string fresh = marks;
+                if (fs::exists(directory, problem)) marks += identity_of(directory);
+                oci::write_file_atomically(mark_of(directory), marks);
+                put_in_place(scratch.path(), directory);
+                oci::write_file_atomically(mark_of(directory), fresh);
+                warn_of(unmade, activity);
+              });
+}
+
+}  // namespace lithify

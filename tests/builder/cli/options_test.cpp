@@ -1,0 +1,103 @@
+#include "builder/cli/options.h"
+
+#include "oci/base/error.h"
+
+#include "builder/cli/render_error.h"
+#include "builder/cli/text.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/golden.h"
+
+namespace lithify {
+namespace {
+
+Options parse(const std::vector<std::string>& words) {
+  return parse_options(words);
+}
+
+std::string mistake(const std::vector<std::string>& words) {
+  try {
+    parse(words);
+  } catch (const oci::Error& error) {
+    CHECK(exit_code(error) == exits::k_usage);
+    return render_error(error, {});
+  }
+  return "no mistake";
+}
+
+TEST_CASE("flags stand before and after the command") {
+  const Options options = parse({"-C", "dir", "build", "-f", "x.yaml", "app", "-j4",
+                                 "-qv", "--arg", "a=b=c", "--arg=d=", "web"});
+  CHECK(options.command == "build");
+  CHECK(options.directory == "dir");
+  CHECK(options.file == "x.yaml");
+  CHECK(options.operands == std::vector<std::string>{"app", "web"});
+  CHECK(options.jobs == 4);
+  CHECK(options.quiet == 1);
+  CHECK(options.verbose == 1);
+  const std::vector<std::pair<std::string, std::string>> arguments = {{"a", "b=c"},
+                                                                      {"d", ""}};
+  CHECK(options.arguments == arguments);
+}
+
+TEST_CASE("platforms are separated by commas or given again") {
+  const Options options =
+      parse({"build", "--platform", "linux/amd64,linux/arm64", "--platform=linux/386"});
+  CHECK(options.platforms ==
+        std::vector<std::string>{"linux/amd64", "linux/arm64", "linux/386"});
+}
+
+TEST_CASE("two dashes end the flags, one dash is an operand") {
+  const Options options = parse({"build", "--", "-x", "--locked"});
+  CHECK(options.operands == std::vector<std::string>{"-x", "--locked"});
+  CHECK(!options.locked);
+  CHECK(parse({"build", "-"}).operands == std::vector<std::string>{"-"});
+}
+
+TEST_CASE("mistakes on the command line say what to type") {
+  const std::vector<std::vector<std::string>> lines = {
+      {"biuld"},
+      {"frobnicate"},
+      {"push"},
+      {"build", "--plattform", "linux/amd64"},
+      {"build", "--squash"},
+      {"-t", "app:1", "build"},
+      {"build", "-t", "app:1"},
+      {"build", "--build-arg", "a=b"},
+      {"build", "--update"},
+      {"build", "--arg", "novalue"},
+      {"build", "--arg"},
+      {"build", "--locked=yes"},
+      {"build", "-j", "many"},
+      {"build", "-j0"},
+      {"build", "--progress", "fancy"},
+      {"build", "--nonsense"},
+      {"build", "--\x1b[31mred"},
+  };
+  std::string text;
+  for (const auto& words : lines) {
+    text += "$ lithify";
+    for (const std::string& word : words)
+      text += " " + visible(word);
+    text += "\n" + mistake(words) + "\n";
+  }
+  check_golden("cli/command_line.txt", text);
+}
+
+TEST_CASE("help says what the tables say, in 80 columns") {
+  std::string all = help_text("");
+  for (const CommandText& command : all_commands()) {
+    all += "\n--------\n" + help_text(command.name);
+  }
+  check_golden("cli/help.txt", all);
+  std::string_view rest = all;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    INFO(rest.substr(0, end));
+    CHECK(display_width(rest.substr(0, end)) <= 80);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
+}  // namespace
+}  // namespace lithify
