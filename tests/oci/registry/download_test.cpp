@@ -147,6 +147,22 @@ TEST_CASE("a small file has a limit and may be missing") {
   CHECK(fetch_small(http, {"http://a/x", 5, {3, 1ms, 1ms}}, {}) == "12345");
 }
 
+TEST_CASE("a file whose name is not known is named by what came in the last try") {
+  ScriptedHttp http;
+  http.pages["http://a/x"] = "12345";
+  http.faults["http://a/x"] = {{0, 2, {}}, {503, 0, {}}};
+  MemoryStore store;
+  const auto blob = fetch_unnamed(http, {"http://a/x", 5, {3, 1ms, 1ms}}, store, {});
+  REQUIRE(blob.has_value());
+  CHECK(blob->digest == Digest::of("12345"));
+  CHECK(store.has(blob->digest));
+  CHECK_FALSE(fetch_unnamed(http, {"http://a/y", 5}, store, {}).has_value());
+  CHECK_THROWS_AS(fetch_unnamed(http, {"http://a/x", 4}, store, {}), Error);
+  http.faults["http://a/x"] = {{403, 0, {}}};
+  CHECK_THROWS_AS(fetch_unnamed(http, {"http://a/x", 5}, store, {}), Error);
+  CHECK(http.asked.size() == 6);
+}
+
 TEST_CASE("a request to stop is obeyed between tries") {
   World world;
   std::stop_source stop;
