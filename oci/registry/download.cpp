@@ -227,7 +227,7 @@ class Downloader::Attempt {
 
   Error nobody_has_it() {
     partial_.remove();
-    Error error(refused_ ? Errc::denied : Errc::not_found,
+    Error error(refused_ ? Errc::denied : Errc::unavailable,
                 fmt::format("{} is on none of its mirrors", request_.what));
     for (const std::string& refusal : refusals_)
       error.add_note(refusal);

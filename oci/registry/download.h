@@ -39,8 +39,8 @@ class Downloader {
              RetryPolicy retry = {});
 
   // Puts the file into the store, unless it is there. Advances `activity`, does not end
-  // it. Throws Errc::not_found if no mirror has it, Errc::mismatch if two tries brought
-  // other bytes, Errc::unavailable if no mirror answers.
+  // it. Throws Errc::unavailable if no mirror has it, Errc::mismatch if two tries brought
+  // other bytes, Errc::unavailable too if no mirror answers.
   BlobRef fetch(const DownloadRequest& request, Activity& activity, std::stop_token stop);
 
  private:

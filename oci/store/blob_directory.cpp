@@ -214,7 +214,10 @@ void BlobDirectory::mark_used(const Digest& digest) const {
     if (!used_.insert(digest).second) return;
   }
   const std::string name = digest.hex();
-  ::utimensat(directory_.get(), name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+  // The time of access alone: a layout may share the file, and to its owner nothing
+  // changed.
+  const timespec now_and_as_it_was[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+  ::utimensat(directory_.get(), name.c_str(), now_and_as_it_was, AT_SYMLINK_NOFOLLOW);
 }
 
 // Leaves a file alone that has replaced the liar since: a neighbour has healed it.
@@ -232,8 +235,14 @@ void BlobDirectory::put_away(const Digest& digest,
     throw errno_error(errno, "taking the damaged " + path.string() + " out of the way");
   }
   const std::lock_guard lock(mutex_);
+  ++put_away_;
   checked_.erase(digest);
   used_.erase(digest);
+}
+
+std::size_t BlobDirectory::found_lying() const {
+  const std::lock_guard lock(mutex_);
+  return put_away_;
 }
 
 std::vector<BlobDirectory::BlobInfo> BlobDirectory::list() const {
@@ -245,7 +254,7 @@ std::vector<BlobDirectory::BlobInfo> BlobDirectory::list() const {
       continue;
     }
     blobs.push_back(
-        {{*digest, static_cast<std::uint64_t>(status.st_size)}, status.st_mtime});
+        {{*digest, static_cast<std::uint64_t>(status.st_size)}, status.st_atime});
   }
   return blobs;
 }

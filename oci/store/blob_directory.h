@@ -41,10 +41,12 @@ class BlobDirectory final : public BlobStore {
 
   struct BlobInfo {
     BlobRef blob;
-    std::int64_t last_used;  // seconds since 1970, the file's mtime
+    std::int64_t last_used;  // seconds since 1970, the file's time of access
   };
   // Every blob, in no particular order.
   std::vector<BlobInfo> list() const;
+  // How many blobs this object found lying and took out of the way.
+  std::size_t found_lying() const;
   // Returns the bytes freed, 0 if it was gone.
   std::uint64_t remove(const BlobRef& blob);
 
@@ -73,6 +75,7 @@ class BlobDirectory final : public BlobStore {
   mutable std::unordered_set<Digest> checked_;   // whole bytes seen by this object
   mutable std::unordered_set<Digest> checking_;  // being hashed by some thread
   mutable std::unordered_set<Digest> used_;      // last_used was moved by this object
+  mutable std::size_t put_away_ = 0;
 };
 
 }  // namespace oci

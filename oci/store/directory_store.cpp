@@ -65,6 +65,18 @@ DirectoryStore::ExclusiveLease::~ExclusiveLease() {
   }
 }
 
+void DirectoryStore::put_away_liars() const {
+  for (const BlobInfo& info : list()) {
+    try {
+      NullSink nowhere;
+      copy(*open(info.blob), nowhere);
+    } catch (const Error& error) {
+      // Reading has put it away; a neighbour may have done so before us.
+      if (error.code() != Errc::mismatch && error.code() != Errc::not_found) throw;
+    }
+  }
+}
+
 std::uint64_t DirectoryStore::empty_quarantine() const {
   std::uint64_t freed = 0;
   for (const fs::path& path : files_in(root_ / "quarantine")) {

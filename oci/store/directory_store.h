@@ -51,6 +51,9 @@ class DirectoryStore final : public BlobStore {
   // Every blob, in no particular order.
   std::vector<BlobInfo> list() const { return blobs_.list(); }
 
+  // Reads every blob and puts away those that are not what their name says.
+  void put_away_liars() const;
+
   // Removes every blob that `keep` does not want, and everything in quarantine. While
   // another store object has this root open, nothing is removed: Errc::machine with a
   // hint. Returns the number of bytes freed.

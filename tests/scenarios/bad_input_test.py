@@ -13,7 +13,9 @@ HEAD = "lithify: 1\nproject: bad\n"
 SCRATCH = "image:\n  from: scratch\n  steps:\n"
 
 
-class BadInput(Scenario):
+class Mistake(Scenario):
+    """A command that must fail, compared with a golden file."""
+
     def refused(self, name, status, *args, build_file=None, replace=()):
         """Runs a build that must fail; compares stderr; nothing may have changed."""
         if build_file is not None:
@@ -25,10 +27,12 @@ class BadInput(Scenario):
         text = result.stderr
         for old, new in ((str(self.folder), "FOLDER"), *replace):
             text = text.replace(old, new)
-        text = re.sub(r"127\.0\.0\.1:\d+", "HOST", text)
-        text = "".join(line + "\n" for line in text.splitlines()
-                       if line.startswith(("error", "warning", "  ", " ", "   ")) or "|" in line)
-        text = text[text.index("error"):] if "error" in text else text
+        for pattern, stand_in in ((r"127\.0\.0\.1:\d+", "HOST"), (r"\b[0-9a-f]{64}\b", "HASH"),
+                              (r"\b[0-9a-f]{8}…", "HASH"), (r"\b\d+ bytes", "SOME bytes"),
+                              (r"\b[0-9A-F]{40}\b|\b[0-9A-F]{16}\b", "KEY")):
+            text = re.sub(pattern, stand_in, text)
+        text = text[text.index("error"):] if "error" in text else text  # progress is above
+        text = re.sub(r"\n +(?=[^\s|=:\-\d])", " ", text)  # lines wrap by the folder's length
         golden = GOLDEN / f"{name}.txt"
         if os.environ.get("LITHIFY_ACCEPT"):
             golden.parent.mkdir(parents=True, exist_ok=True)
@@ -40,8 +44,12 @@ class BadInput(Scenario):
     def snapshot(self):
         return {p: (p.read_bytes() if p.is_file() else None)
                 for p in self.folder.rglob("*")
-                if "store" not in p.relative_to(self.folder).parts}
+                if "store" not in p.relative_to(self.folder).parts
+                and not p.is_fifo()}
 
+
+
+class BadInput(Mistake):
     def local(self, steps, sources="  here: {local: files}\n"):
         return HEAD + "sources:\n" + sources + SCRATCH + steps
 
@@ -141,7 +149,7 @@ class BadInput(Scenario):
 
 
 @needs("gpg", "gpgv", "dpkg-deb")
-class BadArchive(BadInput):
+class BadArchive(Mistake):
     """Everything a package archive can do to us."""
 
     def setUp(self):
@@ -184,26 +192,21 @@ class BadArchive(BadInput):
 
     def test_an_unsigned_index(self):
         self.archive.publish(sign=False)
-        self.refused("unsigned", 6, build_file=self.packages("hello"))
+        self.refused("unsigned", 4, build_file=self.packages("hello"))
 
     def test_signed_by_a_stranger(self):
         stranger = TinyArchive(self.folder / "stranger")
         self.archive.keyring = stranger.keyring
-        self.refused("stranger", 6, build_file=self.packages("hello"),
-                     replace=[(self.fingerprint(), "FINGERPRINT")])
-
-    def fingerprint(self):
-        listing = self.archive._gpg("--list-keys", "--with-colons").decode()
-        return re.search(r"^fpr:+([0-9A-F]+):", listing, re.M).group(1)
+        self.refused("stranger", 4, build_file=self.packages("hello"))
 
     def test_changed_after_signing(self):
         self.rewrite(lambda data: data.replace(b"Components: main", b"Components: evil"))
-        self.refused("tampered-release", 6, build_file=self.packages("hello"))
+        self.refused("tampered-release", 4, build_file=self.packages("hello"))
 
     def test_expired(self):
         self.archive.valid_until = "Sun, 02 Nov 2025 00:00:00 UTC"
         self.archive.publish()
-        self.refused("expired", 6, build_file=self.packages("hello"))
+        self.refused("expired", 4, build_file=self.packages("hello"))
 
     def test_another_suite(self):
         self.archive.suite = "testing"
@@ -212,26 +215,21 @@ class BadArchive(BadInput):
         subprocess.run(["rm", "-r", self.archive.root / "dists/stable"], check=True)
         (self.archive.root / "dists/moved").rename(self.archive.root / "dists/stable")
         self.archive.suite = "stable"
-        self.refused("other-suite", 6, build_file=self.packages("hello"))
+        self.refused("other-suite", 4, build_file=self.packages("hello"))
 
     def test_an_index_that_was_changed(self):
         for path in (self.archive.root / "dists/stable").rglob("*"):
             if path.is_file() and (path.name.startswith("Packages") or "by-hash" in str(path)):
                 path.write_bytes(path.read_bytes()[:-1] + b"x")
-        self.refused("tampered-index", 6, build_file=self.packages("hello"),
-                     replace=self.hashes())
-
-    def hashes(self):
-        release = (self.archive.root / "dists/stable/Release").read_text()
-        return [(h, "HASH") for h in re.findall(r"\b[0-9a-f]{64}\b", release)]
+        self.refused("tampered-index", 4, build_file=self.packages("hello"))
 
     def test_a_package_that_was_changed(self):
         deb = self.archive.root / "pool/libhello_1.0_amd64.deb"
         deb.write_bytes(deb.read_bytes()[:-1] + b"x")
         self.write("lithify.yaml", self.packages("hello"))
         self.lithify("lock", store=self.folder / "store")
-        result = self.lithify("build", store=self.folder / "store", status=6)
-        self.assertIn("libhello_1.0_amd64.deb", result.stderr)
+        result = self.lithify("build", store=self.folder / "store", status=4)
+        self.assertIn("libhello", result.stderr)
         self.assertIn("digest", result.stderr)
 
     def test_a_package_that_is_gone(self):

@@ -26,8 +26,7 @@ class Build {
 
   int run() {
     prepare_plan();
-    run_steps();
-    pack_images();
+    make_images();
     write_outputs();
     // Last, so that a build that fails leaves the lock that was there.
     if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
@@ -61,6 +60,28 @@ class Build {
           refuse_foreign_rootfs(destination.path);
         }
       }
+    }
+  }
+
+  // A damaged blob of the store is found when it is read. Where one is, there may be more,
+  // so all are read then and the liars put away; doing the work once more makes them again
+  // from what the lock names.
+  void make_images() {
+    const std::size_t before = session_.store().blobs().found_lying();
+    try {
+      run_steps();
+      pack_images();
+    } catch (const oci::Error& error) {
+      if (error.code() != oci::Errc::mismatch) throw;
+      if (session_.store().blobs().found_lying() == before) throw;
+      oci::Error healing(oci::Errc::mismatch,
+                         "the store held a damaged blob, making it anew");
+      healing.add_note(error.what());
+      session_.tell(healing, Problem::Severity::warning);
+      session_.store().put_away_liars();
+      packed_.clear();
+      run_steps();
+      pack_images();
     }
   }
 

@@ -129,7 +129,7 @@ TEST_CASE("a file that is nowhere names the mirrors that were asked") {
     world.fetch();
     FAIL("it is nowhere");
   } catch (const Error& e) {
-    CHECK(e.code() == Errc::not_found);
+    CHECK(e.code() == Errc::unavailable);
     CHECK(std::string(e.what()) == "the fox is on none of its mirrors");
     CHECK(e.notes() ==
           std::vector<std::string>{"http://a/f answers 404", "http://b/f answers 404"});
