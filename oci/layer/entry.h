@@ -33,7 +33,7 @@ struct Attributes {
 
 struct Entry {
   // Relative, components separated by one '/', without "." or "..", no slash at either
-  // end; raw bytes. Never a ".wh." name: whiteouts are types.
+  // end; raw bytes. Never a ".wh." name: whiteouts are types. "" is the root directory.
   std::string path;
   FileType type = FileType::regular;
   Attributes attributes = {};

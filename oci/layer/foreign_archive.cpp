@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <clocale>
 #include <cstdio>
+#include <locale.h>
 
 #include <archive.h>
 #include <archive_entry.h>

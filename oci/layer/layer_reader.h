@@ -37,14 +37,18 @@ class ArchiveReader {
 // A layer blob: tar, plain or gzip or zstd, as OCI and docker write them. Refused with
 // Errc::bad_input: absolute paths and "..", a member twice, a parent that is no
 // directory, hard links to nothing earlier or to no regular file, malformed headers, pax
-// sizes that disagree, sparse members, whiteouts of "." or "..". Hard links come out as
-// FileType::hardlink with no content. `name` stands for the layer in messages.
+// sizes that disagree, sparse members, whiteouts of "." or "..", the device 0:0. A
+// directory may be there twice; the later one's attributes count. Xattrs that steer
+// overlay file systems are left out. The root directory, if it is a member, is the
+// directory "". Hard links come out as FileType::hardlink with no content. `name` stands
+// for the layer in messages.
 std::unique_ptr<ArchiveReader> read_layer(std::unique_ptr<Source> from, std::string name,
                                           const ArchiveLimits& limits = {});
 
 // Any archive a user may want unpacked: tar in every compression libarchive knows, zip,
 // ar, cpio. Names are cleaned ("./a" is "a"); the same refusals, but whiteout names are
-// ordinary files, and duplicate members are allowed (the later one replaces).
+// ordinary files, and duplicate members are allowed (the later one replaces). A zip's
+// times are in a zone that it does not name: its members get 1980-01-01T00:00:00Z.
 std::unique_ptr<ArchiveReader> read_archive(std::unique_ptr<Source> from,
                                             std::string name,
                                             const ArchiveLimits& limits = {});

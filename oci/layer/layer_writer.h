@@ -28,8 +28,11 @@ struct Layer {
   std::uint64_t uncompressed_size;
 };
 
-// One thread at a time calls add() and finish(); frames are compressed on `workers`, with
-// bytes that do not depend on their number. Holds at most a few frames per worker.
+// One thread at a time calls add() and finish(), and none of `workers`' own: frames are
+// compressed there, with bytes that do not depend on their number. Holds at most two
+// frames more than there are workers. What a worker or the store throws comes out of a
+// later add() or of finish(); after an add() that threw, nothing but the destructor may
+// be called.
 class LayerWriter {
  public:
   LayerWriter(BlobStore& to, Compression compression, WorkerPool& workers);
@@ -37,8 +40,9 @@ class LayerWriter {
   LayerWriter(LayerWriter&&) noexcept;
 
   // Paths must arrive in strictly ascending byte order of the name written to the tar (a
-  // whiteout of "a/b" is written as "a/.wh.b"): the order is part of the digest.
-  // Anything else is Errc::internal.
+  // whiteout of "a/b" is written as "a/.wh.b"; a directory counts without its slash; the
+  // root directory "" comes first): the order is part of the digest. Anything else is
+  // Errc::internal.
   void add(const Entry& entry);
   // A regular file; `content` must give exactly entry.size bytes, else Errc::mismatch.
   void add(const Entry& entry, Source& content);
