@@ -15,7 +15,7 @@ struct GpgvResult {
 };
 
 // `program --keyring … --output - ` with `message` on its standard input. The keyrings
-// are binary files at absolute paths. Throws Errc::machine if it cannot be run.
+// may be binary or armored. Throws Errc::machine if it cannot be run.
 GpgvResult run_gpgv(const std::string& program, const std::vector<std::string>& keyrings,
                     std::string_view message);
 
