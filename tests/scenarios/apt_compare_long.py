@@ -19,8 +19,12 @@ LISTS = [
     "g++ cmake ninja-build libssl-dev", "ffmpeg imagemagick", "rustc cargo", "golang",
     "postfix", "redis-server", "haproxy", "samba", "php-fpm php-mysql nginx",
     "python3-scipy python3-pandas python3-matplotlib", "r-base", "qemu-system-x86",
+    "gnome-core", "kde-plasma-desktop", "libreoffice",
 ]
-EXPLAINED = {}  # (list, recommends): the reason
+EXPLAINED = {  # (list, recommends): the reason
+    ("libreoffice", True): "openjdk-17-jre wants libgtk2.0-0 | libgtk-3-0; apt looks at it "
+                           "before a recommended package has brought GTK 3, we after",
+}
 
 
 def machine_suites():
