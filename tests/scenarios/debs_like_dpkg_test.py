@@ -17,6 +17,7 @@ PACKAGES = ("bash ca-certificates coreutils curl dash debianutils dpkg gawk git 
 BUILD_FILE = """\
 lithify: 1
 project: debs
+epoch: 2000000000   # later than any packaged time, so that none is clamped
 sources:
   debian:
     apt: {suites: [bookworm], components: [main]}
