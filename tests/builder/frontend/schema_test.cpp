@@ -14,9 +14,9 @@ namespace {
 
 void check_shape_of(const Shape& shape, std::set<const Shape*>& seen);
 
-void check_fields(const std::vector<Field>& fields, std::set<const Shape*>& seen) {
+void check_fields(const std::vector<SchemaField>& fields, std::set<const Shape*>& seen) {
   std::set<std::string_view> names;
-  for (const Field& field : fields) {
+  for (const SchemaField& field : fields) {
     INFO(field.name);
     CHECK(names.insert(field.name).second);
     if (!field.shape) continue;
@@ -37,7 +37,7 @@ void check_shape_of(const Shape& shape, std::set<const Shape*>& seen) {
   if (shape.item) check_shape_of(*shape.item, seen);
   check_fields(shape.fields, seen);
   for (const Variant& variant : shape.variants) {
-    std::vector<Field> all = variant.modifiers;
+    std::vector<SchemaField> all = variant.modifiers;
     all.push_back(variant.main);
     all.insert(all.end(), shape.fields.begin(), shape.fields.end());
     check_fields(all, seen);
