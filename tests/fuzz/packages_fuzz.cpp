@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     lithify::Stanza stanza;
     std::string_view previous;
     while (reader.next(stanza)) {
-      for (const lithify::SchemaField& field : stanza.fields()) {
+      for (const lithify::Field& field : stanza.fields()) {
         check_order(previous, field.value);
         previous = field.value;
         try {
