@@ -18,7 +18,7 @@ void make_directories(const fs::path& directory) {
   std::error_code problem;
   fs::create_directories(directory, problem);
   if (problem) {
-    throw oci::errno_error(problem.value(), "making directory " + directory.string());
+    throw oci::write_error(problem.value(), "making directory " + directory.string());
   }
 }
 

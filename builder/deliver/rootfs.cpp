@@ -61,7 +61,7 @@ class Scratch {
   explicit Scratch(fs::path path) : path_(std::move(path)) {
     remove_tree(path_);  // of a build that was killed
     if (mkdir(path_.c_str(), 0755) != 0 || chmod(path_.c_str(), 0755) != 0) {
-      throw oci::errno_error(errno, "making directory " + path_.string());
+      throw oci::write_error(errno, "making directory " + path_.string());
     }
   }
   ~Scratch() { remove_tree(path_); }
@@ -86,7 +86,7 @@ void put_in_place(const fs::path& fresh, const fs::path& directory) {
   remove_tree(old);
   if (rename(directory.c_str(), old.c_str()) != 0 ||
       rename(fresh.c_str(), directory.c_str()) != 0) {
-    throw oci::errno_error(errno, "replacing " + directory.string());
+    throw oci::write_error(errno, "replacing " + directory.string());
   }
   remove_tree(old);
 }

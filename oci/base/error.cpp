@@ -47,7 +47,6 @@ Errc kind_of(int error_number) {
       return Errc::not_found;
     case EACCES:
     case EPERM:
-      return Errc::denied;
     case ELOOP:
     case EXDEV:
     case ENAMETOOLONG:
@@ -60,20 +59,35 @@ Errc kind_of(int error_number) {
   }
 }
 
+bool means_no_permission(int error_number) {
+  return error_number == EACCES || error_number == EPERM;
+}
+
+// generic_category's texts come from the C locale unless setlocale was called; we never do.
+std::string told(int error_number, const std::string& doing) {
+  return doing + ": " + std::generic_category().message(error_number);
+}
+
+constexpr const char* k_writable_place =
+    "choose a writable place: LITHIFY_STORE for the store, --output for results";
+
 }  // namespace
 
 Error errno_error(int error_number, const std::string& doing) {
-  // generic_category's texts come from the C locale unless setlocale was called; we never
-  // do.
-  Error error(kind_of(error_number),
-              doing + ": " + std::generic_category().message(error_number));
+  Error error(kind_of(error_number), told(error_number, doing));
   if (error_number == ENOSPC || error_number == EDQUOT) {
     error.add_hint("free some space there, or point LITHIFY_STORE at a larger disk");
+  } else if (error_number == EFBIG) {
+    error.add_hint("raise the limit on file sizes: see `ulimit -f`");
   } else if (error_number == EROFS) {
-    error.add_hint(
-        "choose a writable place: LITHIFY_STORE for the store, --output for results");
+    error.add_hint(k_writable_place);
   }
   return error;
+}
+
+Error write_error(int error_number, const std::string& doing) {
+  if (!means_no_permission(error_number)) return errno_error(error_number, doing);
+  return Error(Errc::machine, told(error_number, doing)).add_hint(k_writable_place);
 }
 
 }  // namespace oci

@@ -14,7 +14,7 @@ enum class Errc {
   bad_input,    // what the user or a file said cannot be done
   not_found,    // a named thing is not there
   mismatch,     // bytes are not what their name says
-  denied,       // someone said no: credentials, permissions, signatures
+  denied,       // someone said no: credentials, signatures
   stale,        // the lock does not answer what the build file asks
   unavailable,  // a mirror, registry or network did not answer; a retry may help
   machine,      // this machine cannot: disk full, read-only, no namespaces
@@ -84,9 +84,14 @@ class Cancelled : public std::exception {
 };
 
 // An Error for a failed system call. ENOSPC, EDQUOT, EROFS, EMFILE, ENOMEM and their like
-// are Errc::machine, ENOENT and ENOTDIR not_found, EACCES and EPERM denied. `doing` names
-// the call and its object: "opening /etc/passwd".
+// are Errc::machine, ENOENT and ENOTDIR not_found; EACCES and EPERM are bad_input, since a
+// file that may not be read is one that the user named. `doing` names the call and its
+// object: "opening /etc/passwd".
 Error errno_error(int error_number, const std::string& doing);
+
+// The same for a call that was to make or change something: not being allowed to is
+// Errc::machine then, as a disk is that cannot be written to.
+Error write_error(int error_number, const std::string& doing);
 
 // Runs `body`; if it fails, adds `doing()` to the story. `doing` runs only on failure.
 template <class Doing, class Body>

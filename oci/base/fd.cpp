@@ -33,8 +33,11 @@ int Fd::release() {
 
 Fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
   Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
-  if (!fd.valid()) throw errno_error(errno, "opening " + path.string());
-  return fd;
+  if (fd.valid()) return fd;
+  const int error_number = errno;
+  const std::string doing = "opening " + path.string();
+  throw (flags & O_ACCMODE) == O_RDONLY ? errno_error(error_number, doing)
+                                        : write_error(error_number, doing);
 }
 
 namespace {
@@ -82,7 +85,7 @@ void write_all(int fd, Bytes data, const std::string& what) {
     const ssize_t written = ::write(fd, data.data(), data.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      throw errno_error(errno, "writing " + what);
+      throw write_error(errno, "writing " + what);
     }
     data = data.subspan(static_cast<std::size_t>(written));
   }
@@ -118,11 +121,11 @@ AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode)
   temporary_ += ".tmp-XXXXXX";
   std::string name = temporary_.string();
   fd_ = Fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd_.valid()) throw errno_error(errno, "creating a file beside " + path_.string());
+  if (!fd_.valid()) throw write_error(errno, "creating a file beside " + path_.string());
   temporary_ = name;
   // mkostemp makes 0600; what we publish has a fixed mode, whatever the umask says.
   if (::fchmod(fd_.get(), mode) != 0) {
-    throw errno_error(errno, "setting the mode of " + temporary_.string());
+    throw write_error(errno, "setting the mode of " + temporary_.string());
   }
 }
 
@@ -135,9 +138,9 @@ void AtomicFile::write(Bytes data) {
 }
 
 void AtomicFile::commit() {
-  if (::fsync(fd_.get()) != 0) throw errno_error(errno, "syncing " + path_.string());
+  if (::fsync(fd_.get()) != 0) throw write_error(errno, "syncing " + path_.string());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    throw errno_error(errno, "renaming to " + path_.string());
+    throw write_error(errno, "renaming to " + path_.string());
   }
   fd_ = Fd();
   const auto directory = path_.parent_path();
@@ -153,7 +156,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 
 void sync_directory(const std::filesystem::path& directory) {
   const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (::fsync(fd.get()) != 0) throw errno_error(errno, "syncing " + directory.string());
+  if (::fsync(fd.get()) != 0) throw write_error(errno, "syncing " + directory.string());
 }
 
 }  // namespace oci

@@ -76,7 +76,7 @@ class Downloader::Partial {
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) {
-      throw errno_error(error.value(), "creating the directory " + directory.string());
+      throw write_error(error.value(), "creating the directory " + directory.string());
     }
     while (!try_open())
       wait_or_stop(k_lock_poll, stop);
@@ -89,7 +89,7 @@ class Downloader::Partial {
   }
   void clear() {
     if (::ftruncate(fd_.get(), 0) != 0) {
-      throw errno_error(errno, "emptying " + path_.string());
+      throw write_error(errno, "emptying " + path_.string());
     }
     size_ = 0;
   }

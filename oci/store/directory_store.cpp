@@ -19,7 +19,7 @@ namespace {
 
 void lock_file(int fd, int operation, const std::string& what) {
   while (::flock(fd, operation) != 0) {
-    if (errno != EINTR) throw errno_error(errno, "locking " + what);
+    if (errno != EINTR) throw write_error(errno, "locking " + what);
   }
 }
 
@@ -55,7 +55,7 @@ DirectoryStore::ExclusiveLease::ExclusiveLease(const DirectoryStore& store)
   if (::flock(store.lease_.get(), LOCK_EX | LOCK_NB) == 0) return;
   const int error_number = errno;
   lock_file(store.lease_.get(), LOCK_SH, path);
-  if (error_number != EWOULDBLOCK) throw errno_error(error_number, "locking " + path);
+  if (error_number != EWOULDBLOCK) throw write_error(error_number, "locking " + path);
   throw Error(Errc::machine, store.root_.string() + " is in use by another process")
       .add_hint("run it again when no other lithify is running");
 }

@@ -39,12 +39,12 @@ TemporaryFile::~TemporaryFile() {
 bool TemporaryFile::try_create() {
   path_ = (directory_ / (std::string(k_prefix) + "XXXXXX")).string();
   fd_ = Fd(::mkostemp(path_.data(), O_CLOEXEC));
-  if (!fd_.valid()) throw errno_error(errno, "creating " + path_);
+  if (!fd_.valid()) throw write_error(errno, "creating " + path_);
   if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK || errno == EINTR) return false;
     const int error_number = errno;
     ::unlink(path_.c_str());
-    throw errno_error(error_number, "locking " + path_);
+    throw write_error(error_number, "locking " + path_);
   }
   struct stat status {};
   return ::fstat(fd_.get(), &status) == 0 && status.st_nlink > 0;
@@ -66,11 +66,11 @@ bool TemporaryFile::clone(const Fd& from) {
 
 void TemporaryFile::publish(const fs::path& path, unsigned mode) {
   if (::fchmod(fd_.get(), mode) != 0) {
-    throw errno_error(errno, "setting the mode of " + path_);
+    throw write_error(errno, "setting the mode of " + path_);
   }
-  if (::fsync(fd_.get()) != 0) throw errno_error(errno, "syncing " + path_);
+  if (::fsync(fd_.get()) != 0) throw write_error(errno, "syncing " + path_);
   if (::rename(path_.c_str(), path.c_str()) != 0) {
-    throw errno_error(errno, "renaming to " + path.string());
+    throw write_error(errno, "renaming to " + path.string());
   }
   fd_ = Fd();
   sync_directory(path.parent_path());
@@ -93,7 +93,7 @@ void make_directories(const fs::path& path) {
   const int error_number = errno;
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return;
-  throw errno_error(error_number, "creating the directory " + path.string());
+  throw write_error(error_number, "creating the directory " + path.string());
 }
 
 // directory_iterator's exceptions are not ours.

@@ -64,7 +64,10 @@ TEST_CASE("what a failed call means for the user") {
   CHECK(errno_error(ENOSPC, "writing x").code() == Errc::machine);
   CHECK_FALSE(errno_error(ENOSPC, "writing x").hint().empty());
   CHECK(errno_error(ENOENT, "opening x").code() == Errc::not_found);
-  CHECK(errno_error(EACCES, "opening x").code() == Errc::denied);
+  CHECK(errno_error(EACCES, "opening x").code() == Errc::bad_input);
+  CHECK(write_error(EACCES, "opening x").code() == Errc::machine);
+  CHECK_FALSE(write_error(EACCES, "opening x").hint().empty());
+  CHECK(write_error(ENOENT, "opening x").code() == Errc::not_found);
   CHECK(std::string(errno_error(ENOENT, "opening x").what()) ==
         "opening x: No such file or directory");
 }
