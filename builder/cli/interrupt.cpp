@@ -76,8 +76,9 @@ int Interrupt::signal() const {
   return came;
 }
 
-void ignore_broken_pipes() {
+void survive_failing_writes() {
   install(SIGPIPE, SIG_IGN);
+  install(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace lithify

@@ -26,7 +26,8 @@ class Interrupt {
   std::unique_ptr<State> state_;
 };
 
-// A reader of our output that goes away is an error of that write, not our death.
-void ignore_broken_pipes();
+// A reader of our output that goes away, and a file that may grow no further (`ulimit -f`),
+// are errors of that write, not our death.
+void survive_failing_writes();
 
 }  // namespace lithify

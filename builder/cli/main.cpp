@@ -65,7 +65,7 @@ int run(Session& session) {
 }
 
 int start(const std::vector<std::string>& words) {
-  ignore_broken_pipes();
+  survive_failing_writes();
   const Environment environment = read_environment();
   Options options;
   try {

@@ -1,6 +1,7 @@
 #include "builder/tree/cache_database.h"
 
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/file.h>
@@ -11,6 +12,7 @@
 
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
+#include "oci/store/temporary_file.h"
 
 namespace lithify {
 
@@ -38,11 +40,30 @@ const char* name_of(CacheDatabase::Table table) {
 
 // A result of SQLite's that is not what was asked for; the low byte is its kind.
 struct Failure {
+  Failure(int result, sqlite3* database)
+      : code(result),
+        system_error(sqlite3_system_errno(database)),
+        message(sqlite3_errmsg(database)) {}
+
   int code;
+  int system_error;  // errno of the call that failed, 0 where SQLite kept none
   std::string message;
   int kind() const { return code & 0xff; }
   bool damaged() const { return kind() == SQLITE_CORRUPT || kind() == SQLITE_NOTADB; }
   bool busy() const { return kind() == SQLITE_BUSY || kind() == SQLITE_LOCKED; }
+
+  // What the operating system would say; 0: it is not to blame.
+  int error_number() const {
+    switch (kind()) {
+      case SQLITE_FULL:
+        return ENOSPC;
+      case SQLITE_READONLY:
+      case SQLITE_PERM:
+        return system_error != 0 ? system_error : EACCES;
+      default:
+        return system_error;
+    }
+  }
 };
 
 struct CloseDatabase {
@@ -54,14 +75,10 @@ struct FinalizeStatement {
 using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
 Error as_error(const Failure& failure, const std::filesystem::path& file) {
-  Error error(Errc::machine, fmt::format("the cache {} cannot be used: {}", file.string(),
-                                         failure.message));
-  if (failure.kind() == SQLITE_FULL) {
-    error.add_hint("free some space there, or set LITHIFY_STORE to another place");
-  } else {
-    error.add_hint("set LITHIFY_STORE to a directory that you can write to");
-  }
-  return error;
+  const std::string doing = "writing to the cache " + file.string();
+  if (failure.error_number() != 0) return oci::write_error(failure.error_number(), doing);
+  return Error(Errc::machine, doing + ": " + failure.message)
+      .add_hint("set LITHIFY_STORE to a directory that you can write to");
 }
 
 std::optional<struct stat> stat_of(const std::filesystem::path& file) {
@@ -90,14 +107,14 @@ struct CacheDatabase::Connection {
     for (int attempts = 50;; --attempts) {
       const int code = sqlite3_exec(database.get(), k_schema, nullptr, nullptr, nullptr);
       if (code == SQLITE_OK) return;
-      const Failure failure{code, sqlite3_errmsg(database.get())};
+      const Failure failure(code, database.get());
       if (!failure.busy() || attempts == 0) throw failure;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }
 
   void check(int code) const {
-    if (code != SQLITE_OK) throw Failure{code, sqlite3_errmsg(database.get())};
+    if (code != SQLITE_OK) throw Failure(code, database.get());
   }
 
   Statement prepare(const std::string& sql) const {
@@ -118,7 +135,7 @@ struct CacheDatabase::Connection {
     const int code = sqlite3_step(statement.get());
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;
-    throw Failure{code, sqlite3_errmsg(database.get())};
+    throw Failure(code, database.get());
   }
 
   std::unique_ptr<sqlite3, CloseDatabase> database;
@@ -126,7 +143,7 @@ struct CacheDatabase::Connection {
 };
 
 CacheDatabase::CacheDatabase(std::filesystem::path file) : file_(std::move(file)) {
-  std::filesystem::create_directories(file_.parent_path());
+  oci::make_directories(file_.parent_path());
   attempt([](Connection&) {});
 }
 

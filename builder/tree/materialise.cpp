@@ -12,6 +12,7 @@
 
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
+#include "oci/store/temporary_file.h"
 
 namespace lithify {
 
@@ -44,7 +45,7 @@ class Materialiser {
         directory_(directory.string()),
         options_(options),
         activity_(activity) {
-    std::filesystem::create_directories(directory);
+    oci::make_directories(directory);
     if (!std::filesystem::is_empty(directory)) {
       throw Error(Errc::bad_input, fmt::format("{} is not empty", directory_))
           .add_hint("name a new directory, or empty this one");
@@ -150,7 +151,7 @@ class Materialiser {
     for (const auto& [name, value] : attributes.xattrs) {
       if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
       if (errno != EPERM && errno != ENOTSUP && errno != EACCES) {
-        throw oci::errno_error(errno, "setting " + name + " of " + full_name(path));
+        throw oci::write_error(errno, "setting " + name + " of " + full_name(path));
       }
       unmade_.push_back(path + ": " + name);
     }
@@ -191,7 +192,7 @@ class Materialiser {
 
   void require(int result, const char* doing, const std::string& path) const {
     if (result < 0)
-      throw oci::errno_error(errno, fmt::format("{} {}", doing, full_name(path)));
+      throw oci::write_error(errno, fmt::format("{} {}", doing, full_name(path)));
   }
 
   std::string full_name(const std::string& path) const { return directory_ + '/' + path; }
