@@ -86,7 +86,6 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
       archive_read_support_format_zip_seekable(handle_.get());
     } else {
       archive_read_support_format_ar(handle_.get());
-      archive_read_support_format_cpio(handle_.get());
     }
   }
 
@@ -144,7 +143,7 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
         entry.size != 0) {
       refuse("has content behind `" + entry.path + "`, which is no regular file");
     }
-    if (entry.type == FileType::symlink) entry.size = 0;  // cpio's is the target's length
+    if (entry.type == FileType::symlink) entry.size = 0;  // a zip's is the target's length
     Attributes& attributes = entry.attributes;
     attributes.mode = archive_entry_perm(found) & 07777U;
     attributes.uid = static_cast<std::uint32_t>(archive_entry_uid(found));
@@ -203,10 +202,7 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
 
 bool is_foreign_archive(std::string_view first) {
   if (first.size() > 262 && first.substr(257, 5) == "ustar") return false;
-  const std::string_view magic = first.substr(0, 6);
-  return is_zip(first) || is_empty_zip(first) || first.substr(0, 8) == "!<arch>\n" ||
-         magic == "070701" || magic == "070702" || magic == "070707" ||
-         magic.substr(0, 2) == "\xc7\x71" || magic.substr(0, 2) == "\x71\xc7";
+  return is_zip(first) || is_empty_zip(first) || first.substr(0, 8) == "!<arch>\n";
 }
 
 std::unique_ptr<ArchiveReader> read_foreign_archive(std::unique_ptr<Source> from,

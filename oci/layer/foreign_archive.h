@@ -1,4 +1,4 @@
-// foreign_archive: the archives that are no tar: zip, ar, cpio. Read by libarchive.
+// foreign_archive: the archives that are no tar: zip and ar. Read by libarchive.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -45,8 +45,8 @@ class ArchiveReader {
 std::unique_ptr<ArchiveReader> read_layer(std::unique_ptr<Source> from, std::string name,
                                           const ArchiveLimits& limits = {});
 
-// Any archive a user may want unpacked: tar in every compression libarchive knows, zip,
-// ar, cpio. Names are cleaned ("./a" is "a"); the same refusals, but whiteout names are
+// Any archive a user may want unpacked: tar in every compression libarchive knows, zip
+// and ar. Names are cleaned ("./a" is "a"); the same refusals, but whiteout names are
 // ordinary files, and duplicate members are allowed (the later one replaces). A zip's
 // times are in a zone that it does not name: its members get 1980-01-01T00:00:00Z.
 std::unique_ptr<ArchiveReader> read_archive(std::unique_ptr<Source> from,

@@ -2,7 +2,6 @@
 #include <clocale>
 #include <cstdlib>
 
-#include "oci/layer/compress.h"
 #include "oci/layer/layer_reader.h"
 
 #include "tests/oci/layer/hostile_tar.h"
@@ -71,34 +70,6 @@ std::string ar(const std::vector<std::pair<std::string, std::string>>& members) 
   return text;
 }
 
-std::string cpio(const std::vector<ZipMember>& members) {
-  std::string text;
-  for (const ZipMember& m : members) {
-    char header[111];
-    std::snprintf(header, sizeof header,
-                  "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 7, m.mode,
-                  1000U, 1001U, 1, 315532800U, static_cast<unsigned>(m.content.size()), 0,
-                  0, 0, 0, static_cast<unsigned>(m.name.size() + 1), 0);
-    text += header + m.name + '\0';
-    text.append((4 - text.size() % 4) % 4, '\0');
-    text += m.content;
-    text.append((4 - text.size() % 4) % 4, '\0');
-  }
-  return text;
-}
-
-std::string whole_cpio(std::vector<ZipMember> members) {
-  members.push_back({"TRAILER!!!", "", 0});
-  return cpio(members);
-}
-
-std::string gzipped(const std::string& text) {
-  std::vector<std::byte> out(oci::compress_bound(oci::Compression::gzip, text.size()));
-  const std::size_t size =
-      oci::compress_frame(oci::Compression::gzip, oci::as_bytes(text), out);
-  return std::string(reinterpret_cast<const char*>(out.data()), size);
-}
-
 void check_three(const Members& members) {
   REQUIRE(members.size() == 3);
   CHECK(members[0].first.path == "d");
@@ -140,9 +111,9 @@ TEST_CASE("an empty zip has no members") {
   CHECK(archive_members(zip({})).empty());
 }
 
-TEST_CASE("a cpio archive is read, compressed or not") {
-  check_three(archive_members(whole_cpio(three())));
-  check_three(archive_members(gzipped(whole_cpio(three()))));
+// libarchive's reader of cpio allocates what a header claims, gigabytes if it says so.
+TEST_CASE("a cpio archive is refused") {
+  CHECK(archive_refusal("070701" + std::string(104, '0')) != "");
 }
 
 TEST_CASE("an ar archive, like a .deb, is read in order") {
@@ -168,10 +139,9 @@ TEST_CASE("in an archive whiteout names are files and a later member replaces") 
   CHECK(members[3].first.type == FileType::symlink);
 }
 
-TEST_CASE("members of zip, ar and cpio obey the same rules") {
+TEST_CASE("members of zip and ar obey the same rules") {
   for (const char* name : {"../a", "/etc/passwd", "a/../../b"}) {
     CHECK(archive_refusal(zip({{name, "x", 0100644}})) != "");
-    CHECK(archive_refusal(whole_cpio({{name, "x", 0100644}})) != "");
   }
   CHECK(archive_refusal(ar({{"..", "x"}})) != "");
   CHECK(archive_refusal(zip({{"a", "/etc", 0120777}, {"a/b", "x", 0100644}})) != "");
@@ -185,8 +155,7 @@ TEST_CASE("damaged archives are refused") {
   wrong[wrong.find("hello")] = 'j';
   CHECK(archive_refusal(wrong) != "");
   CHECK(archive_refusal(whole.substr(0, whole.size() / 2)) != "");
-  const std::string cut = whole_cpio(three());
-  CHECK(archive_refusal(cut.substr(0, 250)) != "");
+  CHECK(archive_refusal(ar({{"a", "some content"}}).substr(0, 75)) != "");
   CHECK(archive_refusal("#!/bin/sh\necho no archive\n") != "");
   CHECK(archive_refusal(text_of(5000, 1)) != "");
 }
