@@ -114,7 +114,7 @@ class Unpacker {
       links_.emplace_back(path, fmt::format("{}/{}", part, node.link));
     }
     nodes_.insert_or_assign(path, std::move(node));
-    if (node.type != FileType::directory) add_implied_parents(nodes_, path, 0);
+    add_implied_parents(nodes_, path, 0);
   }
 
   // Turns the hard link `name` into one more node of the file `first`.
