@@ -110,8 +110,10 @@ std::vector<FileView> view_files(const oci::Repository& images,
   Files files;
   for (std::size_t i = 0; i < variant.layers.size(); ++i) {
     const oci::Descriptor& blob = variant.layers[i].blob;
-    const auto reader = oci::read_layer(images.open({blob.digest, blob.size}),
-                                        "layer " + blob.digest.brief());
+    // Nothing is unpacked, so a layer of zeros does no harm.
+    const auto reader =
+        oci::read_layer(images.open({blob.digest, blob.size}),
+                        "layer " + blob.digest.brief(), {.ratio = UINT64_MAX});
     lay_layer(files, *reader, i);
   }
   std::vector<FileView> found;

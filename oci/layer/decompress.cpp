@@ -12,9 +12,6 @@ namespace oci {
 
 namespace {
 
-// Below this a bomb is not worth the name, and short streams have wild ratios.
-constexpr std::uint64_t k_harmless = 256ULL << 20;
-
 using EnableFilter = int (*)(archive*);
 constexpr EnableFilter k_layer_filters[] = {archive_read_support_filter_gzip,
                                             archive_read_support_filter_zstd};
@@ -28,7 +25,7 @@ class DecompressingSource final : public Source {
   DecompressingSource(std::unique_ptr<Source> from, Filters filters, std::string name,
                       const ArchiveLimits& limits)
       : input_(std::move(from), std::move(name)),
-        ratio_(limits.ratio),
+        limits_(limits),
         handle_(new_archive()) {
     for (const EnableFilter enable : k_layer_filters)
       use(enable);
@@ -79,15 +76,16 @@ class DecompressingSource final : public Source {
 
   void count(std::size_t got) {
     produced_ += got;
-    if (produced_ <= k_harmless) return;
-    if (produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) < ratio_) return;
+    if (produced_ <= limits_.harmless) return;
+    if (produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) < limits_.ratio)
+      return;
     throw Error(Errc::bad_input,
                 fmt::format("{} unpacks to more than {} times its size, the limit",
-                            input_.name(), ratio_));
+                            input_.name(), limits_.ratio));
   }
 
   ArchiveInput input_;
-  std::uint64_t ratio_;
+  ArchiveLimits limits_;
   std::uint64_t produced_ = 0;
   bool opened_ = false;
   bool ended_ = false;

@@ -18,7 +18,6 @@ namespace oci {
 
 namespace {
 
-constexpr std::uint64_t k_harmless = 256ULL << 20;  // as for compressed streams
 // Times in a zip are in the zone of whoever packed it, which it does not name.
 constexpr std::int64_t k_zip_time = 315'532'800;
 
@@ -78,7 +77,7 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
                        std::string name, const ArchiveLimits& limits)
       : zip_(is_zip(first)),
         empty_(is_empty_zip(first)),
-        ratio_(limits.ratio),
+        limits_(limits),
         input_(std::move(from), name),
         rules_(MemberRules::Of::archive, std::move(name), limits),
         handle_(new_archive()) {
@@ -143,7 +142,8 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
         entry.size != 0) {
       refuse("has content behind `" + entry.path + "`, which is no regular file");
     }
-    if (entry.type == FileType::symlink) entry.size = 0;  // a zip's is the target's length
+    if (entry.type == FileType::symlink)
+      entry.size = 0;  // a zip's is the target's length
     Attributes& attributes = entry.attributes;
     attributes.mode = archive_entry_perm(found) & 07777U;
     attributes.uid = static_cast<std::uint32_t>(archive_entry_uid(found));
@@ -174,9 +174,10 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
     if (left_ == 0 && input_.read(handle_.get(), extra) != 0) {
       refuse("has a member with more content than it says");
     }
-    if (produced_ > k_harmless &&
-        produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) >= ratio_) {
-      refuse(fmt::format("unpacks to more than {} times its size, the limit", ratio_));
+    if (produced_ > limits_.harmless &&
+        produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) >= limits_.ratio) {
+      refuse(fmt::format("unpacks to more than {} times its size, the limit",
+                         limits_.ratio));
     }
     return got;
   }
@@ -187,7 +188,7 @@ class ForeignArchiveReader final : public ArchiveReader, private Source {
 
   bool zip_;
   bool empty_;
-  std::uint64_t ratio_;
+  ArchiveLimits limits_;
   std::uint64_t left_ = 0;
   std::uint64_t produced_ = 0;
   bool opened_ = false;

@@ -21,7 +21,9 @@ struct ArchiveLimits {
   std::uint64_t xattrs = 1 << 20;       // bytes of one entry's xattrs
   unsigned depth = 256;                 // components of a path
   std::uint64_t names = 256ULL << 20;   // bytes of all paths that must be remembered
-  std::uint64_t ratio = 1100;           // uncompressed / compressed, once past 256 MiB
+  std::uint64_t ratio = 1100;           // uncompressed / compressed, once past `harmless`
+  std::uint64_t harmless = 4ULL
+                           << 30;  // bytes that may be mostly zeros, as disk images are
 };
 
 // Reads a stream front to back. After next() returned a regular entry, content() gives

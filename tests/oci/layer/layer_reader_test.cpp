@@ -444,7 +444,8 @@ TEST_CASE("a bomb is refused before it unpacks") {
       compressed(Compression::zstd, raw({.name = "a", .size = octal(400ULL << 20, 11)}));
   for (int i = 0; i < 400; ++i)
     bomb += frame;
-  auto reader = oci::read_layer(std::make_unique<oci::StringSource>(bomb), "the layer");
+  auto reader = oci::read_layer(std::make_unique<oci::StringSource>(bomb), "the layer",
+                                {.harmless = 256ULL << 20});
   says(refusal([&] {
          reader->next();
          oci::NullSink nowhere;
