@@ -36,8 +36,8 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
   if (fd.valid()) return fd;
   const int error_number = errno;
   const std::string doing = "opening " + path.string();
-  throw (flags & O_ACCMODE) == O_RDONLY ? errno_error(error_number, doing)
-                                        : write_error(error_number, doing);
+  throw(flags & O_ACCMODE) == O_RDONLY ? errno_error(error_number, doing)
+                                       : write_error(error_number, doing);
 }
 
 namespace {
@@ -115,36 +115,101 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
   return read_all(source, limit, path.string());
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode)
-    : path_(std::move(path)) {
-  temporary_ = path_;
-  temporary_ += ".tmp-XXXXXX";
-  std::string name = temporary_.string();
-  fd_ = Fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd_.valid()) throw write_error(errno, "creating a file beside " + path_.string());
-  temporary_ = name;
-  // mkostemp makes 0600; what we publish has a fixed mode, whatever the umask says.
-  if (::fchmod(fd_.get(), mode) != 0) {
-    throw write_error(errno, "setting the mode of " + temporary_.string());
+namespace {
+
+// The kernel follows no more either.
+constexpr int k_most_links = 40;
+
+std::filesystem::path behind_links(std::filesystem::path path) {
+  std::error_code problem;
+  for (int i = 0; i < k_most_links; ++i) {
+    const auto target = std::filesystem::read_symlink(path, problem);
+    if (problem) return path;
+    path = path.parent_path() / target;
   }
+  throw errno_error(ELOOP, "writing " + path.string());
+}
+
+std::filesystem::path directory_of(const std::filesystem::path& path) {
+  const auto directory = path.parent_path();
+  return directory.empty() ? "." : directory;
+}
+
+std::string name_of_descriptor(const Fd& fd) {
+  return "/proc/self/fd/" + std::to_string(fd.get());
+}
+
+// Two in one directory have different names; `attempt` is for those that a killed process
+// left.
+std::filesystem::path temporary_name(const std::filesystem::path& path,
+                                     unsigned attempt) {
+  return directory_of(path) /
+         (".lithify-" + std::to_string(::getpid()) + "-" + std::to_string(attempt));
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode) {
+  struct stat status {};
+  special_ = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  if (special_) {
+    path_ = std::move(path);
+    fd_ = open_file(path_, O_WRONLY | O_NOCTTY);
+    return;
+  }
+  path_ = behind_links(std::move(path));
+  create(mode);
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_.valid()) ::unlink(temporary_.c_str());
+  if (fd_.valid() && !temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::create(unsigned mode) {
+  fd_ = Fd(::open(directory_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!fd_.valid() || ::access(name_of_descriptor(fd_).c_str(), F_OK) != 0) {
+    std::string name = (directory_of(path_) / ".lithify-XXXXXX").string();
+    fd_ = Fd(::mkostemp(name.data(), O_CLOEXEC));
+    const int error_number = errno;
+    if (!fd_.valid()) throw write_error(error_number, "creating " + path_.string());
+    temporary_ = name;
+  }
+  // What we publish has a fixed mode, whatever the umask says.
+  if (::fchmod(fd_.get(), mode) != 0) {
+    throw write_error(errno, "setting the mode of " + path_.string());
+  }
 }
 
 void AtomicFile::write(Bytes data) {
   write_all(fd_.get(), data, path_.string());
 }
 
+// A file without a name cannot replace one in one step; with a name it can.
+void AtomicFile::give_name() {
+  if (!temporary_.empty()) return;
+  for (unsigned attempt = 0;; ++attempt) {
+    const auto name = temporary_name(path_, attempt);
+    if (::linkat(AT_FDCWD, name_of_descriptor(fd_).c_str(), AT_FDCWD, name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+      return;
+    }
+    if (errno != EEXIST) throw write_error(errno, "creating " + path_.string());
+  }
+}
+
 void AtomicFile::commit() {
+  if (special_) {
+    fd_ = Fd();
+    return;
+  }
   if (::fsync(fd_.get()) != 0) throw write_error(errno, "syncing " + path_.string());
+  give_name();
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     throw write_error(errno, "renaming to " + path_.string());
   }
   fd_ = Fd();
-  const auto directory = path_.parent_path();
-  sync_directory(directory.empty() ? "." : directory);
+  sync_directory(directory_of(path_));
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,

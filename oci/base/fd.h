@@ -59,9 +59,12 @@ class FileSource final : public Source {
 // Reads a whole small file; more than `limit` bytes is Errc::bad_input.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit);
 
-// A file on its way to its final name. Dropped before commit(), it leaves no trace. The
-// bytes go to a temporary file beside `path`; commit() syncs it, renames it over `path`
-// and syncs the directory, so that after a power cut either the old or the new is there.
+// A file on its way to its final name. Dropped before commit(), it leaves no trace;
+// killed, it leaves none either where the file system has files without a name. commit()
+// syncs it, renames it over `path` and syncs the directory, so that after a power cut
+// either the old or the new is there. A symlink keeps pointing: what it points to is
+// replaced. A device, pipe or socket is no file to replace: bytes are written to it as
+// they come.
 class AtomicFile final : public Sink {
  public:
   explicit AtomicFile(std::filesystem::path path, unsigned mode = 0644);
@@ -70,8 +73,12 @@ class AtomicFile final : public Sink {
   void commit();
 
  private:
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  void create(unsigned mode);
+  void give_name();
+
+  std::filesystem::path path_;       // where symlinks lead
+  std::filesystem::path temporary_;  // empty: nothing has this name yet
+  bool special_ = false;             // `path` is no regular file
   Fd fd_;
 };
 

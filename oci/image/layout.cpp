@@ -134,6 +134,7 @@ class Layout final : public Repository {
   }
 
   static void write_whole(const fs::path& path, std::string_view content) {
+    if (file_says(path, content)) return;
     TemporaryFile file(path.parent_path());
     file.write(as_bytes(content));
     file.publish(path, 0644);

@@ -103,13 +103,15 @@ class NamedStore final : public Repository {
 
   void set_tag(std::string_view tag, const Descriptor& manifest) override {
     const fs::path path = names_ / escape(tag);
+    const std::string content = canonical_json(json_of(manifest));
     if (!has_manifest(manifest.digest)) {
       throw Error(Errc::not_found,
                   fmt::format("no manifest {} in {} to be named `{}`",
                               manifest.digest.str(), store_.root().string(), tag));
     }
+    if (file_says(path, content)) return;
     TemporaryFile file(store_.root() / "tmp");
-    file.write(as_bytes(canonical_json(json_of(manifest))));
+    file.write(as_bytes(content));
     file.publish(path, 0644);
   }
 

@@ -16,6 +16,12 @@ namespace oci {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr std::uint64_t k_small = 1 << 20;
+
+}  // namespace
+
 BlobDirectory::BlobDirectory(Places places)
     : places_(std::move(places)),
       directory_(open_file(places_.blobs, O_RDONLY | O_DIRECTORY)) {}
@@ -37,10 +43,11 @@ class BlobDirectory::Writer final : public BlobWriter {
     size_ += data.size();
   }
 
-  // An existing file of that name is replaced: it may be a liar, ours is not.
+  // An existing file of that name is replaced unless it is known to be whole: it may be a
+  // liar, ours is not.
   BlobRef commit() override {
     const BlobRef blob{std::move(hasher_).finish(), size_};
-    if (to_.is_checked(blob.digest) && to_.size_of(blob.digest) == size_) {
+    if (to_.is_whole(blob)) {
       to_.mark_used(blob.digest);
       return blob;  // the temporary file goes with us
     }
@@ -190,6 +197,19 @@ void BlobDirectory::check_whole(const BlobRef& blob) const {
     throw;
   }
   end();
+}
+
+// Looks into small blobs that nobody has read yet: that costs less than to write them.
+bool BlobDirectory::is_whole(const BlobRef& blob) const {
+  if (size_of(blob.digest) != blob.size) return false;
+  if (is_checked(blob.digest)) return true;
+  if (blob.size > k_small) return false;
+  try {
+    check_whole(blob);
+    return true;
+  } catch (const Error&) {
+    return false;  // a liar, or gone meanwhile
+  }
 }
 
 std::unique_ptr<BlobWriter> BlobDirectory::create() {

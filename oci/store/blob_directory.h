@@ -64,6 +64,7 @@ class BlobDirectory final : public BlobStore {
   Fd open_regular(const BlobRef& blob) const;
   void check_whole(const BlobRef& blob) const;
   bool is_checked(const Digest& digest) const;
+  bool is_whole(const BlobRef& blob) const;
   void mark_checked(const Digest& digest) const;
   void mark_used(const Digest& digest) const;
   void put_away(const Digest& digest, const std::optional<FileIdentity>& liar) const;

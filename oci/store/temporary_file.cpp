@@ -96,6 +96,17 @@ void make_directories(const fs::path& path) {
   throw write_error(error_number, "creating the directory " + path.string());
 }
 
+bool file_says(const fs::path& path, std::string_view content) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  if (static_cast<std::uint64_t>(status.st_size) != content.size()) return false;
+  try {
+    return read_file(path, content.size()) == content;
+  } catch (const Error&) {
+    return false;  // whoever writes it now will tell
+  }
+}
+
 // directory_iterator's exceptions are not ours.
 std::vector<fs::path> files_in(const fs::path& directory) {
   std::vector<fs::path> files;

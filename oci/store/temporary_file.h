@@ -46,6 +46,10 @@ void remove_dead_temporaries(const std::filesystem::path& directory);
 // mkdir -p with mode 0755; also fine if the directory is there.
 void make_directories(const std::filesystem::path& path);
 
+// Whether `path` is a file with exactly this content: to write it again would only cost
+// the syncing.
+bool file_says(const std::filesystem::path& path, std::string_view content);
+
 // The paths in `directory`, in no particular order.
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& directory);
 

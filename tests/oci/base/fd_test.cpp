@@ -28,6 +28,41 @@ TEST_CASE("an atomic file replaces only when it is committed") {
         1);
 }
 
+TEST_CASE("an unfinished atomic file has no name beside the old one") {
+  const TemporaryDirectory here;
+  AtomicFile unfinished(here.path() / "file");
+  unfinished.write(as_bytes("half"));
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("an atomic file replaces what a symlink points to, not the symlink") {
+  const TemporaryDirectory here;
+  fs::create_directory(here.path() / "real");
+  write_file_atomically(here.path() / "real/file", "old");
+  fs::create_symlink("real/file", here.path() / "link");
+  fs::create_symlink("real/none", here.path() / "dangling");
+  fs::create_symlink("circle", here.path() / "circle");
+  write_file_atomically(here.path() / "link", "new");
+  write_file_atomically(here.path() / "dangling", "made");
+  CHECK(fs::is_symlink(here.path() / "link"));
+  CHECK(read_file(here.path() / "real/file", 100) == "new");
+  CHECK(read_file(here.path() / "real/none", 100) == "made");
+  CHECK_THROWS_AS(write_file_atomically(here.path() / "circle", "x"), Error);
+}
+
+TEST_CASE("what is no regular file is written to, never replaced") {
+  const TemporaryDirectory here;
+  const fs::path pipe = here.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  FileSource reader(open_file(pipe, O_RDONLY | O_NONBLOCK), "pipe");
+  write_file_atomically(pipe, "bytes");
+  CHECK(fs::is_fifo(pipe));
+  char got[16] = {};
+  const Fd again = open_file(pipe, O_RDONLY | O_NONBLOCK);
+  CHECK(::read(again.get(), got, sizeof got) == 5);
+  CHECK_THROWS_AS(write_file_atomically(here.path(), "x"), Error);
+}
+
 TEST_CASE("the mode of an atomic file does not depend on the umask") {
   const TemporaryDirectory here;
   const auto before = ::umask(0077);
