@@ -39,12 +39,27 @@ class Settling {
   Settling(const Tree& below, bool scratch) : below_(below), scratch_(scratch) {}
 
   Tree settle(const Tree& change) && {
+    if (stays(change)) return change;
     for (const auto& [path, node] : change.nodes())
       place(path, node);
     return Tree(std::move(settled_));
   }
 
  private:
+  // Nearly always so, and then nothing has to be copied: the first of our layers, from
+  // scratch, without a mark.
+  bool stays(const Tree& change) const {
+    const Node implied = implied_directory();
+    return scratch_ && below_.nodes().empty() &&
+           std::all_of(change.nodes().begin(), change.nodes().end(),
+                       [&](const auto& item) {
+                         const Node& node = item.second;
+                         return node.type != FileType::whiteout &&
+                                node.type != FileType::opaque &&
+                                (!node.implied || node == implied);
+                       });
+  }
+
   void place(const std::string& path, const Node& node) {
     const std::string real = through_parents(path);
     const Node* there = below_.find(real);

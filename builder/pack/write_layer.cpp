@@ -1,5 +1,6 @@
 #include "builder/pack/write_layer.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -13,15 +14,18 @@ namespace {
 
 using oci::FileType;
 
+// One member of the layer to be; what it holds stays in the tree.
 struct Member {
-  oci::Entry entry;
+  const std::string* path;
   const Node* node;
+  FileType type;
 };
 
-oci::Entry entry_of(const std::string& path, const Node& node) {
+oci::Entry entry_of(const Member& member) {
+  const Node& node = *member.node;
   oci::Entry entry;
-  entry.path = path;
-  entry.type = node.type;
+  entry.path = *member.path;
+  entry.type = member.type;
   entry.attributes = node.attributes;
   entry.size = node.content ? size_of(*node.content) : 0;
   entry.link = node.link;
@@ -30,18 +34,29 @@ oci::Entry entry_of(const std::string& path, const Node& node) {
   return entry;
 }
 
-// Everything the layer will have, in the order of the tar.
-std::map<std::string, Member> members_of(const Tree& change) {
-  std::map<std::string, Member> members;
+bool has_own_name(const Member& member) {
+  return member.type == FileType::whiteout || member.type == FileType::opaque;
+}
+
+// Everything the layer will have, in the order of the tar: that of the tree, but for
+// the marks, whose names in the tar are others.
+std::vector<Member> members_of(const Tree& change) {
+  std::vector<Member> members;
+  members.reserve(change.nodes().size());
+  bool marks = false;
   for (const auto& [path, node] : change.nodes()) {
-    Member member{entry_of(path, node), &node};
     if (node.type == FileType::opaque && !node.implied) {
-      Member directory = member;
-      directory.entry.type = FileType::directory;
-      members.emplace(oci::member_path(directory.entry), std::move(directory));
+      members.push_back({&path, &node, FileType::directory});
     }
-    members.emplace(oci::member_path(member.entry), std::move(member));
+    members.push_back({&path, &node, node.type});
+    marks = marks || has_own_name(members.back());
   }
+  if (!marks) return members;
+  const auto name = [](const Member& member) {
+    return has_own_name(member) ? oci::member_path(entry_of(member)) : *member.path;
+  };
+  std::sort(members.begin(), members.end(),
+            [&](const Member& a, const Member& b) { return name(a) < name(b); });
   return members;
 }
 
@@ -50,13 +65,11 @@ class Links {
  public:
   // The first name of the file, if this is not it.
   const std::string* first_name(const Member& member) {
-    if (member.node->file_id == 0 || member.node->type != FileType::regular) {
-      return nullptr;
-    }
+    if (member.node->file_id == 0 || member.type != FileType::regular) return nullptr;
     for (const Member* known : files_[member.node->file_id]) {
       if (known->node->attributes == member.node->attributes &&
           known->node->content == member.node->content) {
-        return &known->entry.path;
+        return known->path;
       }
     }
     files_[member.node->file_id].push_back(&member);
@@ -74,10 +87,10 @@ oci::Entry hard_link(oci::Entry entry, const std::string& first) {
   return entry;
 }
 
-std::uint64_t content_of(const std::map<std::string, Member>& members) {
+std::uint64_t content_of(const Tree& change) {
   std::uint64_t total = 0;
-  for (const auto& [path, member] : members)
-    total += member.entry.size;
+  for (const auto& [path, node] : change.nodes())
+    total += node.content ? size_of(*node.content) : 0;
   return total;
 }
 
@@ -86,23 +99,24 @@ std::uint64_t content_of(const std::map<std::string, Member>& members) {
 oci::Layer write_layer(const Tree& change, oci::BlobStore& store,
                        const LayerOptions& options, oci::Activity& activity,
                        std::stop_token stop) {
-  const auto members = members_of(change);
-  const std::uint64_t total = content_of(members);
+  const std::vector<Member> members = members_of(change);
+  const std::uint64_t total = content_of(change);
   std::uint64_t done = 0;
   oci::LayerWriter writer(store, options.compression, options.workers);
   Links links;
-  for (const auto& [path, member] : members) {
+  for (const Member& member : members) {
     if (stop.stop_requested()) throw oci::Cancelled();
+    const oci::Entry entry = entry_of(member);
     if (const std::string* first = links.first_name(member)) {
-      writer.add(hard_link(member.entry, *first));
-    } else if (member.node->content && member.entry.type == FileType::regular) {
+      writer.add(hard_link(entry, *first));
+    } else if (member.node->content && entry.type == FileType::regular) {
       const auto content = open_content(*member.node->content, store);
-      oci::during([&path = path] { return "packing /" + path; },
-                  [&] { writer.add(member.entry, *content); });
+      oci::during([&] { return "packing /" + entry.path; },
+                  [&] { writer.add(entry, *content); });
     } else {
-      writer.add(member.entry);
+      writer.add(entry);
     }
-    done += member.entry.size;
+    done += entry.size;
     activity.advance(done, total);
   }
   return std::move(writer).finish();

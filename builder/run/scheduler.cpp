@@ -28,12 +28,15 @@ class Readiness {
         waits_(steps.size()),
         inputs_(steps.size()),
         users_(steps.size()),
-        asked_(steps.size()) {
+        asked_(steps.size()),
+        readers_(steps.size()) {
     for (StepIndex i = 0; i < steps.size(); ++i) {
       inputs_[i].insert(steps[i].inputs.begin(), steps[i].inputs.end());
       for (const StepIndex input : inputs_[i])
         users_[input].push_back(i);
     }
+    for (StepIndex i = 0; i < steps.size(); ++i)
+      readers_[i] = users_[i].size();
     for (StepIndex i = 0; i < steps.size(); ++i) {
       if (is_fetch(i)) {
         if (users_[i].empty()) want(i);
@@ -57,13 +60,19 @@ class Readiness {
     return first;
   }
 
-  void done(StepIndex i) {
+  // The inputs that nobody will read any more.
+  std::vector<StepIndex> done(StepIndex i) {
     done_.insert(i);
     for (const StepIndex user : users_[i]) {
       // Users of a Fetch wait for it only from the moment they have asked for it.
       if (is_fetch(i) && !asked_[user]) continue;
       if (--waits_[user] == 0) ready_.insert(user);
     }
+    std::vector<StepIndex> over;
+    for (const StepIndex input : inputs_[i]) {
+      if (--readers_[input] == 0) over.push_back(input);
+    }
+    return over;
   }
 
   // Step `i` was not remembered. True if its inputs are all there; if not, it is ready
@@ -89,6 +98,7 @@ class Readiness {
   std::vector<std::set<StepIndex>> inputs_;  // without repetitions
   std::vector<std::vector<StepIndex>> users_;
   std::vector<bool> asked_;
+  std::vector<std::size_t> readers_;  // users that are not done
   std::set<StepIndex> ready_;
   std::set<StepIndex> wanted_;
   std::set<StepIndex> done_;
@@ -202,7 +212,9 @@ class GraphRun {
     const std::lock_guard lock(mutex_);
     // A fetch's tree is read by others while it is performed; it is there already.
     if (!readiness_.is_fetch(i)) results_[i] = std::move(tree);
-    readiness_.done(i);
+    for (const StepIndex input : readiness_.done(i)) {
+      if (is_import(input)) results_[input] = Tree();
+    }
     changed_.notify_all();
   }
 

@@ -14,6 +14,9 @@ namespace lithify {
 // key, and executed if it is not there. What holds files of the user's, and every Import,
 // is executed each time and never remembered.
 //
+// An Import is large and nothing but an input, so its tree is given up, for an empty one,
+// when the last step that reads it is done.
+//
 // What a Fetch gives is known from its lock entry, so it is executed only when a step
 // that was not remembered wants it, or when nothing has it as an input.
 //

@@ -1,4 +1,6 @@
 // merge: changes laid over a tree, as OCI's layers are.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
@@ -143,7 +145,20 @@ class Merger {
 
 }  // namespace
 
+namespace {
+
+bool has_marks(const Tree& change) {
+  return std::any_of(change.nodes().begin(), change.nodes().end(), [](const auto& item) {
+    return item.second.type == FileType::whiteout || item.second.type == FileType::opaque;
+  });
+}
+
+}  // namespace
+
 Tree merge(std::span<const Tree> changes, bool keep_whiteouts) {
+  if (changes.size() == 1 && (keep_whiteouts || !has_marks(changes.front()))) {
+    return changes.front();
+  }
   Tree::Nodes nodes;
   if (!changes.empty() && keep_whiteouts) {
     nodes = changes.front().nodes();
@@ -156,6 +171,7 @@ Tree merge(std::span<const Tree> changes, bool keep_whiteouts) {
 }
 
 Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts) {
+  if (below.nodes().empty()) return merge({&change, 1}, keep_whiteouts);
   Tree::Nodes nodes = below.nodes();
   Merger(nodes, keep_whiteouts).lay(change.nodes());
   return Tree(std::move(nodes));

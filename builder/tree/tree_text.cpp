@@ -12,6 +12,7 @@
 // case digits; everything else is raw. Numbers have no leading zeros.
 #include "builder/tree/tree_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -76,17 +77,20 @@ void put_hex(std::string& to, const oci::Digest& digest) {
   to.append(hex.data(), hex.size());
 }
 
+// Most text has nothing to escape and goes over in one piece.
 void put_escaped(std::string& to, std::string_view text) {
   static constexpr char k_digits[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (must_escape(byte)) {
-      to += '%';
-      to += k_digits[byte >> 4];
-      to += k_digits[byte & 15];
-    } else {
-      to += c;
-    }
+  const auto special = [](char c) { return must_escape(static_cast<unsigned char>(c)); };
+  for (;;) {
+    const auto at = std::find_if(text.begin(), text.end(), special);
+    const auto plain = static_cast<std::size_t>(at - text.begin());
+    to.append(text.substr(0, plain));
+    if (at == text.end()) return;
+    const auto byte = static_cast<unsigned char>(*at);
+    to += '%';
+    to += k_digits[byte >> 4];
+    to += k_digits[byte & 15];
+    text.remove_prefix(plain + 1);
   }
 }
 
