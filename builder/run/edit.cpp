@@ -29,7 +29,9 @@ class Editor {
   }
   Tree finish() && { return std::move(change_); }
 
-  Tree operator()(const CopyAction& action) { return copy_files(action, context_); }
+  Tree operator()(const CopyAction& action) {
+    return copy_files(action, context_.input(action.input), context_);
+  }
   Tree operator()(const UnpackAction& action) { return unpack_archive(action, context_); }
   Tree operator()(const UnpackLayerAction& action) {
     return unpack_layer(action, context_);
@@ -118,12 +120,18 @@ const Tree& EditContext::input(InputIndex index) const {
   return inputs[index];
 }
 
-Tree perform_edit(const Step& step, const Edit& edit, std::span<const Tree> inputs,
+Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
                   oci::BlobStore& store, oci::Activity& activity, std::stop_token stop) {
   if (step.below > inputs.size()) {
     throw Error(Errc::internal, "a step stands on more trees than it has inputs");
   }
   const EditContext context{edit, inputs, store, activity, std::move(stop)};
+  if (edit.actions.size() == 1 && step.below == 0) {
+    if (const auto* copy = std::get_if<CopyAction>(&edit.actions.front())) {
+      context.input(copy->input);  // it is there
+      return copy_files(*copy, std::move(inputs[copy->input]), context);
+    }
+  }
   Editor editor(context, inputs.last(step.below));
   for (const FileAction& action : edit.actions)
     editor.perform(action);

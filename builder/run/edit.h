@@ -25,13 +25,15 @@ struct EditContext {
   const Tree& input(InputIndex index) const;
 };
 
-// The change that the actions make together. `inputs` are the step's; the last
-// step.below of them are the changes it stands on.
-Tree perform_edit(const Step& step, const Edit& edit, std::span<const Tree> inputs,
+// The change that the actions make together. `inputs` are the step's and may be used up;
+// the last step.below of them are the changes it stands on.
+Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
                   oci::BlobStore& store, oci::Activity& activity, std::stop_token stop);
 
 // Each action alone. The first three and the writers never look at what is below.
-Tree copy_files(const CopyAction& action, const EditContext& context);
+// `source` is the action's input; a tree that nobody else holds is not copied but
+// changed into the result.
+Tree copy_files(const CopyAction& action, Tree source, const EditContext& context);
 Tree unpack_archive(const UnpackAction& action, const EditContext& context);
 Tree unpack_layer(const UnpackLayerAction& action, const EditContext& context);
 Tree write_text(const FileStep& what, const EditContext& context);

@@ -30,20 +30,45 @@ std::uint64_t copied_id(std::uint64_t id, std::string_view destination) {
 
 class Copier {
  public:
-  Copier(const CopyAction& action, const EditContext& context)
+  Copier(const CopyAction& action, Tree source, const EditContext& context)
       : what_(action.what),
         context_(context),
-        source_(context.input(action.input)),
+        source_(std::move(source)),
         filter_(what_.include, what_.exclude),
         destination_(tree_path(what_.to.empty() ? what_.into : what_.to)) {}
 
   Tree copy() && {
+    if (takes_whole_source()) return copy_whole_source();
     for (const std::string& pattern : what_.paths)
       copy_pattern(pattern);
     return Tree(std::move(result_));
   }
 
  private:
+  bool takes_whole_source() const {
+    const auto& nodes = source_.nodes();
+    return what_.paths.size() == 1 && tree_path(what_.paths.front()).empty() &&
+           !what_.unpack && filter_.takes_all() && !nodes.empty() &&
+           is_directory(nodes.begin()->second);
+  }
+
+  // The usual `copy: .`, of many files: every node stays one and gets another name.
+  Tree copy_whole_source() {
+    const Node* root = source_.find("");
+    if (!destination_.empty()) put(destination_, copied_directory(root));
+    Tree::Nodes nodes = std::move(source_).take_nodes();
+    nodes.erase("");
+    while (!nodes.empty()) {
+      auto item = nodes.extract(nodes.begin());
+      Node& node = item.mapped();
+      if (node.type == FileType::whiteout) continue;
+      if (!destination_.empty()) item.key() = joined(destination_, item.key());
+      node = is_directory(node) ? copied_directory(&node) : copied(std::move(node));
+      result_.insert(result_.end(), std::move(item));
+    }
+    return Tree(std::move(result_));
+  }
+
   void copy_pattern(const std::string& pattern) {
     const Glob glob(pattern);
     if (glob.is_literal()) return copy_path(found(glob.literal(), pattern));
@@ -208,14 +233,13 @@ class Copier {
     }
   }
 
-  Node copied(const Node& node) const {
-    Node copy = node;
-    copy.attributes.mode = node.type == FileType::symlink
+  Node copied(Node node) const {
+    node.attributes.mode = node.type == FileType::symlink
                                ? 0777
                                : what_.mode.value_or(node.attributes.mode & 0777);
-    copy.file_id = copied_id(node.file_id, destination_);
-    own(copy);
-    return copy;
+    node.file_id = copied_id(node.file_id, destination_);
+    own(node);
+    return node;
   }
 
   Node copied_directory(const Node* node) const {
@@ -241,7 +265,7 @@ class Copier {
 
   const CopyStep& what_;
   const EditContext& context_;
-  const Tree& source_;
+  Tree source_;
   PathFilter filter_;
   std::string destination_;
   Tree::Nodes result_;
@@ -251,8 +275,8 @@ class Copier {
 
 }  // namespace
 
-Tree copy_files(const CopyAction& action, const EditContext& context) {
-  return Copier(action, context).copy();
+Tree copy_files(const CopyAction& action, Tree source, const EditContext& context) {
+  return Copier(action, std::move(source), context).copy();
 }
 
 }  // namespace lithify

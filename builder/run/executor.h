@@ -16,10 +16,10 @@ namespace lithify {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Performs the step on its inputs' trees. The same step on the same inputs must give
-  // the same tree. Safe to call from several threads.
-  virtual Tree execute(const Step& step, std::span<const Tree> inputs,
-                       oci::Activity& activity, std::stop_token stop) = 0;
+  // Performs the step on its inputs' trees, which it may use up. The same step on the
+  // same inputs must give the same tree. Safe to call from several threads.
+  virtual Tree execute(const Step& step, std::span<Tree> inputs, oci::Activity& activity,
+                       std::stop_token stop) = 0;
 };
 
 class StepCache {

@@ -7,7 +7,7 @@
 
 namespace lithify {
 
-Tree LocalExecutor::execute(const Step& step, std::span<const Tree> inputs,
+Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
                             oci::Activity& activity, std::stop_token stop) {
   if (const auto* fetch = std::get_if<Fetch>(&step.operation)) {
     const FetchTools tools{tools_.store, tools_.downloader, tools_.mirrors};

@@ -22,7 +22,7 @@ struct LocalTools {
 class LocalExecutor final : public Executor {
  public:
   explicit LocalExecutor(LocalTools tools) : tools_(std::move(tools)) {}
-  Tree execute(const Step& step, std::span<const Tree> inputs, oci::Activity& activity,
+  Tree execute(const Step& step, std::span<Tree> inputs, oci::Activity& activity,
                std::stop_token stop) override;
 
  private:

@@ -87,6 +87,8 @@ class Readiness {
     return waits_[i] == 0;
   }
   bool has_asked(StepIndex i) const { return asked_[i]; }
+  // Whether a step that is not done is the only such one to read `input`.
+  bool is_last_reader_of(StepIndex input) const { return readers_[input] == 1; }
 
  private:
   void want(StepIndex fetch) {
@@ -185,20 +187,33 @@ class GraphRun {
   }
 
   Tree perform(StepIndex i) {
-    std::vector<Tree> inputs;
-    for (const StepIndex input : steps_[i].inputs)
-      inputs.push_back(*results_[input]);
+    const bool keyed = !readiness_.is_fetch(i) && !is_import(i);
+    const auto key = keyed ? std::optional(key_of(i)) : std::nullopt;
+    std::vector<Tree> inputs = inputs_of(i);
     oci::Activity step = start(i);
     Tree tree = executor_.execute(steps_[i], inputs, step, stops_[i].get_token());
     if (readiness_.is_fetch(i)) {
       if (tree.digest() != results_[i]->digest()) {
         throw Error(Errc::internal, "a fetch gave another tree than its lock entry says");
       }
-    } else if (!is_import(i) && !tree.has_local_files()) {
-      cache_.remember(key_of(i), tree);
+    } else if (key && !tree.has_local_files()) {
+      cache_.remember(*key, tree);
     }
     step.end(Outcome::done);
     return tree;
+  }
+
+  // An import goes to its last reader for good, who need not copy it to change it.
+  std::vector<Tree> inputs_of(StepIndex i) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Tree> inputs;
+    for (const StepIndex input : steps_[i].inputs)
+      inputs.push_back(*results_[input]);
+    for (const StepIndex input : steps_[i].inputs) {
+      if (is_import(input) && readiness_.is_last_reader_of(input))
+        results_[input] = Tree();
+    }
+    return inputs;
   }
 
   oci::Digest key_of(StepIndex i) const {

@@ -51,8 +51,14 @@ struct Tree::Cached {
 Tree::Tree() : Tree(Nodes{}) {}
 
 Tree::Tree(Nodes nodes)
-    : nodes_(std::make_shared<const Nodes>(std::move(nodes))),
+    : nodes_(std::make_shared<Nodes>(std::move(nodes))),
       cached_(std::make_shared<Cached>()) {}
+
+Tree::Nodes Tree::take_nodes() && {
+  const std::shared_ptr<Nodes> nodes = std::move(nodes_);
+  *this = Tree();
+  return nodes.use_count() == 1 ? std::move(*nodes) : *nodes;
+}
 
 const Node* Tree::find(std::string_view path) const {
   const auto found = nodes_->find(path);

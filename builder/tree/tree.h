@@ -79,6 +79,8 @@ class Tree {
   explicit Tree(Nodes nodes);
 
   const Nodes& nodes() const { return *nodes_; }
+  // The nodes for changing: a copy, unless no other tree shares them.
+  Nodes take_nodes() &&;
   const Node* find(std::string_view path) const;
   // Follows symlinks of the tree itself, staying inside it, at most 40; nullopt if the
   // path does not lead to a node.
@@ -96,7 +98,7 @@ class Tree {
 
  private:
   struct Cached;
-  std::shared_ptr<const Nodes> nodes_;
+  std::shared_ptr<Nodes> nodes_;  // changed by take_nodes() alone
   std::shared_ptr<Cached> cached_;
 };
 

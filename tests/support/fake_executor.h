@@ -21,7 +21,7 @@ class FakeExecutor final : public Executor {
     results_[label] = std::move(result);
   }
 
-  Tree execute(const Step& step, std::span<const Tree> inputs, oci::Activity&,
+  Tree execute(const Step& step, std::span<Tree> inputs, oci::Activity&,
                std::stop_token stop) override {
     {
       const std::lock_guard lock(mutex_);
