@@ -180,8 +180,9 @@ class Capture {
     const std::uint32_t fixed = (entry.mode & 0100) != 0 ? 0755 : 0644;
     node.attributes.mode = request_.keep_modes ? entry.mode & 0777 : fixed;
     node.attributes.mtime = k_constant_time;
-    const auto known = settled(entry.stamp) ? known_.next(below_root, entry.stamp)
-                                            : std::optional<oci::Digest>();
+    const bool lookup = settled(entry.stamp) && entry.stamp.size > 0;
+    const auto known =
+        lookup ? known_.next(below_root, entry.stamp) : std::optional<oci::Digest>();
     node.content =
         LocalFile{std::move(full), entry.stamp.size, known.value_or(k_nothing)};
     const auto placed = nodes_.emplace_hint(nodes_.end(), path, std::move(node));
@@ -250,10 +251,16 @@ class Capture {
   }
 
   void remember() {
+    if (known_.says_it_all()) return;
+    known_ = StatRecord();
+    std::size_t path_bytes = 0;
+    for (const Unread& file : seen_)
+      path_bytes += file.path.size();
     StatRecord record;
+    record.reserve(seen_.size(), path_bytes);
     for (const Unread& file : seen_)
       record.add(file.path, file.stamp, *file.digest);
-    if (record.text() != known_.text()) tools_.stats.save(key_, record);
+    tools_.stats.save(key_, record);
   }
 
   inline static const oci::Digest k_nothing = oci::Digest::of("");

@@ -28,12 +28,20 @@ StatRecord::StatRecord(std::string text) : text_(std::move(text)) {
 
 std::optional<oci::Digest> StatRecord::next(std::string_view path,
                                             const FileStamp& stamp) {
+  const auto digest = find(path, stamp);
+  all_found_ = all_found_ && digest;
+  return digest;
+}
+
+std::optional<oci::Digest> StatRecord::find(std::string_view path,
+                                            const FileStamp& stamp) {
   while (text_.size() - at_ >= sizeof(Fixed)) {
     Fixed fixed;
     std::memcpy(&fixed, text_.data() + at_, sizeof fixed);
     if (fixed.path_size > text_.size() - at_ - sizeof fixed) break;
     const std::string_view known(text_.data() + at_ + sizeof fixed, fixed.path_size);
     if (known > path) return std::nullopt;
+    all_found_ = all_found_ && known == path;
     at_ += sizeof fixed + fixed.path_size;
     if (known == path) {
       return fixed.stamp == stamp ? std::optional(oci::Digest::from_raw(fixed.digest))
@@ -41,6 +49,10 @@ std::optional<oci::Digest> StatRecord::next(std::string_view path,
     }
   }
   return std::nullopt;
+}
+
+void StatRecord::reserve(std::size_t files, std::size_t path_bytes) {
+  text_.reserve(k_header.size() + files * sizeof(Fixed) + path_bytes);
 }
 
 void StatRecord::add(std::string_view path, const FileStamp& stamp,

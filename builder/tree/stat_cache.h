@@ -34,13 +34,19 @@ class StatRecord {
 
   // Paths must be asked for in ascending order; each call goes on from the one before.
   std::optional<oci::Digest> next(std::string_view path, const FileStamp& stamp);
+  // Whether next() has found each of the files and nothing else was asked for.
+  bool says_it_all() const { return all_found_ && at_ == text_.size(); }
   // Paths must ascend here too.
+  void reserve(std::size_t files, std::size_t path_bytes);
   void add(std::string_view path, const FileStamp& stamp, const oci::Digest& digest);
   const std::string& text() const { return text_; }
 
  private:
+  std::optional<oci::Digest> find(std::string_view path, const FileStamp& stamp);
+
   std::string text_;
   std::size_t at_ = 0;
+  bool all_found_ = true;
 };
 
 class StatCache {

@@ -70,9 +70,8 @@ std::optional<std::string> Tree::resolve(std::string_view path) const {
 }
 
 const oci::Digest& Tree::digest() const {
-  std::call_once(cached_->digest_once, [this] {
-    cached_->digest = oci::Digest::of(write_tree_text(*nodes_, LocalFiles::by_digest));
-  });
+  std::call_once(cached_->digest_once,
+                 [this] { cached_->digest = digest_of_tree_text(*nodes_); });
   return *cached_->digest;
 }
 
@@ -88,7 +87,7 @@ bool Tree::has_local_files() const {
 }
 
 std::string Tree::to_text() const {
-  return write_tree_text(*nodes_, LocalFiles::refuse);
+  return write_tree_text(*nodes_);
 }
 
 Tree Tree::from_text(std::string_view text) {

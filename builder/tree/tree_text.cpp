@@ -35,6 +35,7 @@ constexpr std::size_t k_max_nodes = 5'000'000;
 constexpr std::size_t k_max_path = 4096;
 constexpr std::size_t k_max_depth = 256;
 constexpr std::size_t k_max_xattrs = 1 << 20;
+constexpr std::size_t k_piece = 64 << 10;  // of a text that is hashed as it is written
 
 constexpr std::array<std::pair<FileType, char>, 8> k_letters = {{
     {FileType::regular, 'f'},
@@ -46,6 +47,9 @@ constexpr std::array<std::pair<FileType, char>, 8> k_letters = {{
     {FileType::whiteout, 'w'},
     {FileType::opaque, 'o'},
 }};
+
+// What is written of a local file: its digest, without a place; or nothing at all.
+enum class LocalFiles { by_digest, refuse };
 
 bool must_escape(unsigned char byte) {
   return byte <= 0x20 || byte == 0x7f || byte == '%' || byte == '=';
@@ -160,6 +164,22 @@ void put_rest(std::string& to, const Node& node) {
     to += '=';
     put_escaped(to, value);
   }
+}
+
+void put_line(std::string& to, const std::string& path, const Node& node,
+              LocalFiles local) {
+  to += letter_of(node.type);
+  to += ' ';
+  if (path.empty()) to += '.';
+  put_escaped(to, path);
+  if (node.type != FileType::whiteout) {
+    put_attributes(to, node.attributes);
+    if (node.type == FileType::regular && node.content) {
+      put_content(to, path, *node.content, local);
+    }
+    put_rest(to, node);
+  }
+  to += '\n';
 }
 
 // ---- reading
@@ -383,24 +403,25 @@ const char* path_problem(std::string_view path) {
   return nullptr;
 }
 
-std::string write_tree_text(const Tree::Nodes& nodes, LocalFiles local) {
+std::string write_tree_text(const Tree::Nodes& nodes) {
   std::string text(k_header);
   text.reserve(k_header.size() + nodes.size() * 176);
-  for (const auto& [path, node] : nodes) {
-    text += letter_of(node.type);
-    text += ' ';
-    if (path.empty()) text += '.';
-    put_escaped(text, path);
-    if (node.type != FileType::whiteout) {
-      put_attributes(text, node.attributes);
-      if (node.type == FileType::regular && node.content) {
-        put_content(text, path, *node.content, local);
-      }
-      put_rest(text, node);
-    }
-    text += '\n';
-  }
+  for (const auto& [path, node] : nodes)
+    put_line(text, path, node, LocalFiles::refuse);
   return text;
+}
+
+oci::Digest digest_of_tree_text(const Tree::Nodes& nodes) {
+  oci::Hasher hasher;
+  std::string text(k_header);
+  for (const auto& [path, node] : nodes) {
+    put_line(text, path, node, LocalFiles::by_digest);
+    if (text.size() < k_piece) continue;
+    hasher.update(text);
+    text.clear();
+  }
+  hasher.update(text);
+  return std::move(hasher).finish();
 }
 
 Tree::Nodes read_tree_text(std::string_view text) {

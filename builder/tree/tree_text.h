@@ -9,12 +9,12 @@
 
 namespace lithify {
 
-enum class LocalFiles {
-  by_digest,  // content without a place: for digests
-  refuse,     // Errc::internal
-};
+// Errc::internal if there are local files.
+std::string write_tree_text(const Tree::Nodes& nodes);
 
-std::string write_tree_text(const Tree::Nodes& nodes, LocalFiles local);
+// The digest of that text, in which a local file stands with the digest of its content
+// and without its place.
+oci::Digest digest_of_tree_text(const Tree::Nodes& nodes);
 
 // Throws Errc::bad_input that names the line.
 Tree::Nodes read_tree_text(std::string_view text);
