@@ -144,6 +144,10 @@ Glob::Glob(std::string_view pattern) {
     if (component == "**" && !components_.empty() && components_.back() == "**") {
       return true;
     }
+    if (components_.size() == k_max_components) {
+      throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" has more than {} parts",
+                                               pattern, k_max_components));
+    }
     const bool wild = component.find_first_of("*?[") != std::string_view::npos;
     if (component == "**") any_ |= State{1} << components_.size();
     if (!text_.empty()) text_ += '/';
@@ -155,10 +159,6 @@ Glob::Glob(std::string_view pattern) {
   });
   if (components_.empty() && pattern.find('.') == std::string_view::npos) {
     throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" is empty", pattern));
-  }
-  if (components_.size() > k_max_components) {
-    throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" has more than {} parts",
-                                             pattern, k_max_components));
   }
   accept_ = State{1} << components_.size();
   if (!components_.empty() && components_.back() == "**") cover_ = accept_ >> 1;

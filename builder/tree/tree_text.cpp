@@ -192,7 +192,10 @@ std::uint64_t to_number(std::string_view text, std::uint64_t most, int base = 10
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, value, base);
-  const bool canonical = !text.empty() && (text.size() == 1 || text.front() != '0');
+  // from_chars takes both cases of a hexadecimal digit.
+  const bool lower = text.find_first_of("ABCDEF") == std::string_view::npos;
+  const bool canonical =
+      !text.empty() && (text.size() == 1 || text.front() != '0') && lower;
   if (result.ec != std::errc() || result.ptr != end || value > most || !canonical) {
     refuse(fmt::format("\"{}\" is no number up to {}", text, most));
   }
