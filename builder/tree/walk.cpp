@@ -98,11 +98,8 @@ class Walk {
 
   Directory open(const std::string& path) const {
     constexpr int k_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    oci::Fd fd = oci::during([&] { return "capturing " + full(path); },
-                             [&] {
-                               return oci::open_beneath(
-                                   root_, path.empty() ? "." : path.c_str(), k_flags);
-                             });
+    oci::Fd fd =
+        oci::open_beneath(root_, path.empty() ? "." : path.c_str(), k_flags, full(path));
     DIR* raw = ::fdopendir(fd.get());
     if (!raw) throw oci::errno_error(errno, "reading the directory " + full(path));
     fd.release();

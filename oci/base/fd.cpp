@@ -43,7 +43,7 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
 namespace {
 
 // The same promise as openat2's, one component at a time.
-int walk_beneath(int root, std::string_view path, int flags, unsigned mode) {
+int walk_beneath(int root, std::string_view path, int flags) {
   Fd directory(::openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   while (directory.valid()) {
     const std::size_t slash = path.find('/');
@@ -53,8 +53,7 @@ int walk_beneath(int root, std::string_view path, int flags, unsigned mode) {
       return -1;
     }
     if (slash == std::string_view::npos) {
-      return ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC,
-                      mode);
+      return ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC);
     }
     directory = Fd(::openat(directory.get(), name.c_str(),
                             O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -65,18 +64,18 @@ int walk_beneath(int root, std::string_view path, int flags, unsigned mode) {
 
 }  // namespace
 
-Fd open_beneath(const Fd& root, std::string_view path, int flags, unsigned mode) {
+Fd open_beneath(const Fd& root, std::string_view path, int flags,
+                const std::string& shown) {
   const std::string name(path);
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   Fd fd(static_cast<int>(
       ::syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how)));
   if (!fd.valid() && (errno == ENOSYS || errno == EPERM)) {
-    fd = Fd(walk_beneath(root.get(), path, flags, mode));
+    fd = Fd(walk_beneath(root.get(), path, flags));
   }
-  if (!fd.valid()) throw errno_error(errno, "opening " + name);
+  if (!fd.valid()) throw errno_error(errno, "opening " + (shown.empty() ? name : shown));
   return fd;
 }
 
@@ -117,17 +116,14 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
 
 namespace {
 
-// The kernel follows no more either.
-constexpr int k_most_links = 40;
-
+// `path` is there, so there is an end to its links.
 std::filesystem::path behind_links(std::filesystem::path path) {
-  std::error_code problem;
-  for (int i = 0; i < k_most_links; ++i) {
+  for (;;) {
+    std::error_code problem;
     const auto target = std::filesystem::read_symlink(path, problem);
     if (problem) return path;
     path = path.parent_path() / target;
   }
-  throw errno_error(ELOOP, "writing " + path.string());
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& path) {
@@ -151,14 +147,14 @@ std::filesystem::path temporary_name(const std::filesystem::path& path,
 
 AtomicFile::AtomicFile(std::filesystem::path path, unsigned mode) {
   struct stat status {};
-  special_ = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  const bool there = ::stat(path.c_str(), &status) == 0;
+  special_ = there && !S_ISREG(status.st_mode);
+  path_ = there && !special_ ? behind_links(std::move(path)) : std::move(path);
   if (special_) {
-    path_ = std::move(path);
     fd_ = open_file(path_, O_WRONLY | O_NOCTTY);
-    return;
+  } else {
+    create(mode);
   }
-  path_ = behind_links(std::move(path));
-  create(mode);
 }
 
 AtomicFile::~AtomicFile() {

@@ -34,8 +34,10 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0666)
 
 // Opens `path` below the directory `root` and nowhere else: openat2 with RESOLVE_BENEATH,
 // RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS. `path` is relative. Where the kernel has
-// no openat2 (before 5.6) each component is walked with O_NOFOLLOW.
-Fd open_beneath(const Fd& root, std::string_view path, int flags, unsigned mode = 0666);
+// no openat2 (before 5.6) each component is walked with O_NOFOLLOW. Nothing is created.
+// `shown` is what errors call it; empty: `path`.
+Fd open_beneath(const Fd& root, std::string_view path, int flags,
+                const std::string& shown = "");
 
 // Writes all of `data` at the file's position, retrying short writes; `what` names the
 // file.
