@@ -31,6 +31,10 @@ struct UnpackAction {
   int strip = 0;
   std::string subdir;
   std::string name;  // for messages
+  // What it must be, where that is known; anything else is Errc::mismatch: its bytes, and
+  // its content however it was packed (oci::archive_digest).
+  std::optional<oci::Digest> sha256 = {};
+  std::optional<oci::Digest> tree = {};
 };
 
 // The input is a tree with one file, a .deb. The result has the package's files below

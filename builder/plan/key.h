@@ -26,6 +26,9 @@ class KeyDocument {
   KeyDocument& field(std::string_view name, std::uint32_t value) {
     return field(name, std::uint64_t{value});
   }
+  KeyDocument& field(std::string_view name, const oci::Digest& value) {
+    return field(name, value.str());
+  }
   KeyDocument& field(std::string_view name, bool value) {
     return field(name, std::uint64_t{value ? 1U : 0U});
   }

@@ -61,7 +61,9 @@ class Namer {
     to_.field("action", "unpack")
         .field("input", std::uint64_t{action.input})
         .field("strip", static_cast<std::int64_t>(action.strip))
-        .field("subdir", action.subdir);
+        .field("subdir", action.subdir)
+        .field("sha256", action.sha256)
+        .field("tree", action.tree);
   }
   void operator()(const UnpackDebAction& action) {
     to_.field("action", "unpack-deb")

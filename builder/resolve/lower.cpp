@@ -288,13 +288,16 @@ class VariantLowering {
       bytes.operation = Import{absolute(recipe_, archive.location), {}, {}, {}};
       bytes.label = "read " + archive.location;
     }
+    UnpackAction action{0, archive.strip, archive.subdir, file_name_of(archive.location)};
+    if (const LockedUrl* locked = lock_.find_url(archive.location)) {
+      action.tree = locked->tree;  // the bytes were checked when they were fetched
+    } else {
+      action.sha256 = archive.sha256;
+    }
     Step unpack;
     unpack.place = source.place;
     unpack.label = "unpack " + source.name;
-    unpack.operation = Edit{
-        {UnpackAction{0, archive.strip, archive.subdir, file_name_of(archive.location)}},
-        k_constant_mtime,
-        k_never_clamp};
+    unpack.operation = Edit{{std::move(action)}, k_constant_mtime, k_never_clamp};
     unpack.inputs = {graph_.add(std::move(bytes))};
     return graph_.add(std::move(unpack));
   }

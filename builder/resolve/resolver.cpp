@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "oci/layer/archive_digest.h"
 #include "oci/layer/layer_writer.h"
 #include "oci/registry/download.h"
 
-#include "builder/resolve/archive_digest.h"
 #include "builder/resolve/base_image.h"
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/requests.h"
@@ -130,7 +130,7 @@ class Resolving {
       LockedUrl locked{request.url, blob.size, blob.digest};
       if (request.archive) {
         const auto archive = oci::read_archive(world_.store.open(blob), request.url);
-        locked.tree = archive_digest(*archive);
+        locked.tree = oci::archive_digest(*archive);
       }
       fetching.end(oci::Outcome::done);
       return locked;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
+#include "oci/layer/archive_digest.h"
 
 #include "builder/run/archive_tree.h"
 #include "builder/run/edit.h"
@@ -35,6 +36,31 @@ std::optional<std::string_view> below(std::string_view path, std::string_view ab
   if (path.empty()) return path;
   if (path.front() != '/') return std::nullopt;
   return path.substr(1);
+}
+
+// A file as it was imported, or a whole blob as it was fetched.
+oci::Digest digest_of(const Node& node) {
+  if (!node.content) return oci::Digest::of("");
+  if (const auto* local = std::get_if<LocalFile>(&*node.content)) return local->digest;
+  return std::get<Slice>(*node.content).blob.digest;
+}
+
+void check_archive(const UnpackAction& action, const Node& archive,
+                   const oci::BlobStore& store) {
+  if (action.sha256 && digest_of(archive) != *action.sha256) {
+    throw Error(Errc::mismatch,
+                fmt::format("{} has digest {}, the build file says {}", action.name,
+                            digest_of(archive).hex(), action.sha256->hex()))
+        .add_hint("compare with the digest its publisher gives before you change sha256");
+  }
+  if (!action.tree) return;
+  const auto reader = oci::read_archive(open_node(archive, store), action.name);
+  const oci::Digest found = oci::archive_digest(*reader);
+  if (found == *action.tree) return;
+  throw Error(Errc::mismatch, fmt::format("the content of {} has digest {}, the lock "
+                                          "says {}",
+                                          action.name, found.hex(), action.tree->hex()))
+      .add_hint("restore the lock from version control, or `lithify lock --update`");
 }
 
 }  // namespace
@@ -90,6 +116,7 @@ Tree::Nodes unpack_members(const Node& archive, const UnpackRules& rules,
 
 Tree unpack_archive(const UnpackAction& action, const EditContext& context) {
   const Node& archive = only_file(context.input(action.input), action.name);
+  check_archive(action, archive, context.store);
   Tree::Nodes nodes =
       oci::during([&] { return "unpacking " + action.name; },
                   [&] {

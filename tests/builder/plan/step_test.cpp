@@ -85,7 +85,9 @@ TEST_CASE("every field of an action is part of the key") {
        [](CopyAction& a) { a.what.unpack = true; }});
   every_change_counts<UnpackAction>(
       {}, {[](UnpackAction& a) { a.input = 1; }, [](UnpackAction& a) { a.strip = 1; },
-           [](UnpackAction& a) { a.subdir = "x"; }});
+           [](UnpackAction& a) { a.subdir = "x"; },
+           [](UnpackAction& a) { a.sha256 = oci::Digest::of("x"); },
+           [](UnpackAction& a) { a.tree = oci::Digest::of("x"); }});
   every_change_counts<InstallDebianAction>(
       {}, {[](InstallDebianAction& a) { a.first = 1; },
            [](InstallDebianAction& a) { a.packages = {"x"}; },

@@ -1,5 +1,6 @@
 // unpack: archives and layers as trees of slices.
 #include "oci/base/error.h"
+#include "oci/layer/archive_digest.h"
 #include "oci/layer/layer_writer.h"
 #include "oci/store/memory_store.h"
 
@@ -144,4 +145,33 @@ TEST_CASE("a layer is unpacked as it is, marks included") {
   CHECK(tree.find("etc/keep")->attributes.mode == 04711);
   CHECK(tree.find("etc/keep")->attributes.gid == 2);
   CHECK(bench.text_of(tree, "etc/keep") == "text");
+}
+
+TEST_CASE("an archive must be what was said of it") {
+  Bench bench;
+  write_project(bench);
+  const Tree input = bench.input();
+  const auto& blob = std::get<lithify::Slice>(*input.find("a.tar.zst")->content).blob;
+  const auto reader = oci::read_archive(bench.store.open(blob), "a.tar.zst");
+  const oci::Digest content = oci::archive_digest(*reader);
+  const auto refusal = [&](lithify::UnpackAction action) -> std::string {
+    bench.edit.actions = {std::move(action)};
+    oci::SilentReporter silent;
+    oci::Activity activity(silent, "unpack");
+    try {
+      const std::vector<Tree> inputs = {input};
+      perform_edit(Step{}, bench.edit, inputs, bench.store, activity, {});
+    } catch (const oci::Error& error) {
+      CHECK(error.code() == oci::Errc::mismatch);
+      return error.what();
+    }
+    return "";
+  };
+  const oci::Digest other = oci::Digest::of("other");
+  CHECK(refusal({0, 1, "", "p.tar", blob.digest, content}).empty());
+  CHECK(refusal({0, 1, "", "p.tar", other, {}}) ==
+        "p.tar has digest " + blob.digest.hex() + ", the build file says " + other.hex());
+  CHECK(refusal({0, 1, "", "p.tar", {}, other}) == "the content of p.tar has digest " +
+                                                       content.hex() +
+                                                       ", the lock says " + other.hex());
 }

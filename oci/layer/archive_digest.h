@@ -4,11 +4,11 @@
 
 #include "oci/layer/layer_reader.h"
 
-namespace lithify {
+namespace oci {
 
 // The digest of the members alone: for each, in byte order of path, its type, whether
 // somebody may execute it, its link, and the digest of its content. Times, owners, the
 // order and the compression of the archive do not count. Reads `archive` to its end.
-oci::Digest archive_digest(oci::ArchiveReader& archive);
+Digest archive_digest(ArchiveReader& archive);
 
-}  // namespace lithify
+}  // namespace oci
