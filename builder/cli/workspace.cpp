@@ -40,7 +40,9 @@ FrontendOptions frontend_options(Session& session, const std::string& directory,
   // Asking git costs milliseconds, which a build of nothing has not.
   if (text.find("$(git.") != std::string_view::npos) options.git = git_facts(directory);
   if (text.find("$(epoch)") != std::string_view::npos) {
-    options.epoch = epoch_of({}, directory, session.environment()).seconds;
+    options.epoch = [&session, directory](const EpochRule& rule) {
+      return epoch_of(rule, directory, session.environment()).seconds;
+    };
   }
   return options;
 }

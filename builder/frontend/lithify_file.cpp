@@ -71,12 +71,13 @@ std::optional<YamlNode> top_scalar(const YamlNode& file, std::string_view key,
 
 void read_recipe(const YamlNode& file, const FrontendOptions& options, Recipe& recipe,
                  Problems& problems) {
-  const Scope scope = read_scope(file, options, problems);
+  Scope scope = read_scope(file, options, problems);
+  const auto epoch = top_scalar(file, "epoch", scope, problems);
+  if (epoch) recipe.epoch = parse_epoch(epoch->text).value_or(EpochRule());
+  if (options.epoch) scope.set("epoch", std::to_string(options.epoch(recipe.epoch)));
   const auto project = top_scalar(file, "project", scope, problems);
   recipe.project = project && is_image_name(project->text) ? project->text
                                                            : project_of(recipe.directory);
-  const auto epoch = top_scalar(file, "epoch", scope, problems);
-  if (epoch) recipe.epoch = parse_epoch(epoch->text).value_or(EpochRule());
   SourceReader sources(file, scope, problems);
   recipe.images =
       ImageReader(file, options, scope, sources, problems).read(recipe.project);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,7 +22,8 @@ struct FrontendOptions {
                                                    // the host's
   std::map<std::string, std::string> environment;  // what args may name with env:
   std::map<std::string, std::string> git;  // "commit", "describe", "tag", if known
-  std::optional<std::int64_t> epoch;       // for $(epoch), if known
+  // The build's epoch by the rule that the file gives, for $(epoch); empty: not known.
+  std::function<std::int64_t(const EpochRule&)> epoch;
 };
 
 struct Reading {

@@ -168,11 +168,8 @@ Scope read_scope(const YamlNode& file, const FrontendOptions& options,
     }
   }
   add_git(scope, options);
-  if (options.epoch) {
-    scope.set("epoch", std::to_string(*options.epoch));
-  } else {
-    scope.withhold("epoch", "the build's epoch is not known");
-  }
+  scope.withhold("epoch", options.epoch ? "the epoch comes from here"
+                                        : "the build's epoch is not known");
   for (const char* name :
        {"platform.os", "platform.arch", "platform.variant", "platform.spec"})
     scope.withhold(name, "this is the same for all platforms");

@@ -7,8 +7,9 @@
 
 namespace lithify {
 
-// The names that have a value in the whole file: args, git, epoch. The command line wins
-// over the environment, that over the default.
+// The names that have a value in the whole file: args and git. $(epoch) waits until the
+// file's `epoch:` is read. The command line wins over the environment, that over the
+// default.
 Scope read_scope(const YamlNode& file, const FrontendOptions& options,
                  Problems& problems);
 

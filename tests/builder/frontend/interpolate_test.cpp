@@ -12,7 +12,7 @@ std::string expanded(const std::string& yaml) {
   FrontendOptions options;
   options.args["v"] = "1.2";
   options.git["commit"] = "c0ffee";
-  options.epoch = 42;
+  options.epoch = [](const EpochRule&) { return std::int64_t{42}; };
   return recipe_of(
              "lithify: 1\nproject: demo\nargs:\n  v: {}\n  inner: {default: "
              "'$(args.v)'}\nimage: {from: scratch, config: {user: " +
