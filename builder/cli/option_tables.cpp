@@ -141,8 +141,9 @@ constexpr CommandText k_commands[] = {
      "each: its name and its digest. What the build file asks of the outside world is "
      "answered by lithify.lock beside it; the first build writes that file."},
     {"lock", k_lock, "[--update [NAME…]] [--check]", "write or refresh lithify.lock",
-     "Adds what is missing, keeps the rest and drops what nobody asks for. With --update "
-     "the named sources, packages or images move forward, or all of them."},
+     "Adds what is missing and keeps the rest, so that other arguments and platforms "
+     "find theirs. With --update the named sources, packages or images move forward, "
+     "or all of them; then what nobody asks for is dropped."},
     {"check", k_check, "", "read the build file and say what is wrong with it",
      "Reports every problem of the build file. Never touches the network."},
     {"plan", k_plan, "[IMAGE…]", "show what a build would do",

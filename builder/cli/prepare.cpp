@@ -65,6 +65,18 @@ void refuse_stale(Session& session, const Workspace& workspace,
   throw Reported{exits::k_stale_lock};
 }
 
+void tell_unused(Session& session, const Workspace& workspace) {
+  const auto left = unused(workspace.recipe, *workspace.lock);
+  if (left.empty()) return;
+  oci::Error warning(oci::Errc::stale,
+                     fmt::format("nothing asks for {} of the entries of {}", left.size(),
+                                 workspace.lock_file.string()));
+  for (std::size_t i = 0; i < left.size() && i < k_most_told; ++i)
+    warning.add_note(left[i]);
+  warning.add_hint("`lithify lock --update` moves forward and drops them");
+  session.tell(warning, Problem::Severity::warning);
+}
+
 void check_encoders(const Recipe& recipe, const Workspace& workspace, const Lock& lock) {
   for (const std::string& name : requests_of(recipe).encoders) {
     const auto locked = lock.encoders.find(name);
@@ -101,6 +113,7 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
     prepared.lock_is_new = true;
   } else {
     prepared.lock = *workspace.lock;
+    tell_unused(session, workspace);
   }
   check_encoders(workspace.recipe, workspace, prepared.lock);
   prepared.epoch =

@@ -29,6 +29,9 @@ Lock resolve_lock(Session& session, const Workspace& workspace, const Update& up
 void refuse_stale(Session& session, const Workspace& workspace,
                   const std::vector<oci::Error>& unmet, const std::string& why);
 
+// Warns of what stands in the lock though the build file cannot ask for it.
+void tell_unused(Session& session, const Workspace& workspace);
+
 // Throws Errc::bad_input if the lock was made with an encoder that this program does not
 // have: layers would have other digests.
 void check_encoders(const Recipe& recipe, const Workspace& workspace, const Lock& lock);

@@ -69,12 +69,14 @@ void ImageReader::declare(const std::string& project) {
                        : "add `image: {from: scratch, steps: […]}`");
     return problems_.error(std::move(error));
   }
-  if (one && one->value.is_map())
-    images_.push_back({project, &one->value, one->key.place(), {}, {}, {}});
-  for (const YamlNode::Entry& entry : entries_of(file_, "images")) {
-    if (entry.value.is_map())
-      images_.push_back({entry.key.text, &entry.value, entry.key.place(), {}, {}, {}});
-  }
+  const auto add = [this](const YamlNode::Entry& entry, const std::string& name) {
+    if (!entry.value.is_map()) return;
+    images_.push_back({name, &entry.value, entry.key.place(), {}, {}, {}});
+    images_.back().recipe.lock_name = entry.key.text;
+  };
+  if (one) add(*one, project);
+  for (const YamlNode::Entry& entry : entries_of(file_, "images"))
+    add(entry, entry.key.text);
   if (images_.size() > k_max_images) {
     problems_.error(offence(code::k_too_large, images_.back().place,
                             fmt::format("more than {} images", k_max_images)));
@@ -123,6 +125,7 @@ void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
   StepReader steps(platform, scope, sources_, accounts,
                    defaults ? defaults->find("owner") : nullptr, problems_);
   variant.steps = steps.read(items_of(node, "steps"));
+  image.recipe.packages_steps = steps.packages_steps();
   variant.config = read_config(node.find("config"));
   if (const YamlNode* outputs = outputs_of(*image.node)) {
     const YamlNode expanded = expand_field(*outputs, "outputs", scope, problems_);

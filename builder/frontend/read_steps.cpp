@@ -29,6 +29,8 @@ std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
   for (const YamlNode& step : steps) {
     const Variant* variant = variant_of(shape, step);
     if (!variant || !variant->main.shape) continue;  // already reported
+    const std::size_t number = packages_steps_;
+    if (step.find("packages")) ++packages_steps_;
     if (!applies(step)) {
       sources_.note_use(text_of(step, "from"));
       continue;
@@ -36,6 +38,7 @@ std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
     const YamlNode::Entry& main = *step.find_entry(variant->main.name);
     RecipeStep made;
     made.verb = read_verb(step, main);
+    if (auto* packages = std::get_if<PackagesStep>(&made.verb)) packages->number = number;
     made.place = main.key.place();
     made.name = text_of(step, "name");
     made.layer = text_of(step, "layer");

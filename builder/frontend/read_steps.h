@@ -25,6 +25,8 @@ class StepReader {
 
   // `steps` is expanded already. Steps whose condition does not hold are left out.
   std::vector<RecipeStep> read(const std::vector<YamlNode>& steps);
+  // How many of them were packages steps, left out or not.
+  std::size_t packages_steps() const { return packages_steps_; }
 
  private:
   bool applies(const YamlNode& step);
@@ -48,6 +50,7 @@ class StepReader {
   Accounts& accounts_;
   const YamlNode* default_owner_;
   Problems& problems_;
+  std::size_t packages_steps_ = 0;
 };
 
 // "copy . to /srv": the step in one line, for history and progress.

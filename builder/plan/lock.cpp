@@ -1,6 +1,7 @@
 #include "builder/plan/lock.h"
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -130,7 +131,36 @@ const Locked* find_entry(const std::vector<Locked>& entries, Matches matches) {
   return found == entries.end() ? nullptr : &*found;
 }
 
+std::optional<std::size_t> whole_number(std::string_view text) {
+  std::size_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (problem != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
 }  // namespace
+
+std::string SetKey::str() const {
+  return fmt::format("{}/{}/{}", image, number, platform.str());
+}
+
+// An image's name may have slashes and numbers, so the key is read from its end: the
+// platform has two parts or three.
+std::optional<SetKey> SetKey::parse(std::string_view text) {
+  std::size_t slash = text.size();
+  for (int parts = 0; parts < 4; ++parts) {
+    if (slash == 0 || slash == std::string_view::npos) return std::nullopt;
+    const std::size_t end = slash;
+    slash = text.rfind('/', end - 1);
+    if (parts < 2 || slash == std::string_view::npos) continue;
+    const auto number = whole_number(text.substr(slash + 1, end - slash - 1));
+    const auto platform = oci::Platform::parse(text.substr(end + 1));
+    if (number && platform)
+      return SetKey{std::string(text.substr(0, slash)), *number, *platform};
+  }
+  return std::nullopt;
+}
 
 void Lock::normalise() {
   sort_unique(images);

@@ -34,12 +34,22 @@ struct LockedPackage {
   auto operator<=>(const LockedPackage&) const = default;
 };
 
-// Which closure belongs to which packages step. The key is "image/step/platform" as in
-// "hello/0/linux/amd64"; the request is the step's packages as written, sorted, so that a
-// changed request is seen. Members are "name", "name:arch" where the architecture is not
-// the platform's own (nor all), "name=version" where the lock has two versions.
+// Names a set: a packages step of an image on a platform, "hello/0/linux/amd64".
+struct SetKey {
+  std::string image;       // ImageRecipe::lock_name
+  std::size_t number = 0;  // PackagesStep::number
+  oci::Platform platform;
+  static std::optional<SetKey> parse(std::string_view text);
+  std::string str() const;
+  bool operator==(const SetKey&) const = default;
+};
+
+// Which closure belongs to which packages step. The request is the step's source and
+// packages as written, sorted, so that a changed request is seen: "debian: bash tzdata".
+// Members are "name", "name:arch" where the architecture is not the platform's own (nor
+// all), "name=version" where the lock has two versions.
 struct LockedSet {
-  std::string key;
+  std::string key;  // SetKey::str()
   std::string request;
   std::vector<std::string> packages;  // sorted
   auto operator<=>(const LockedSet&) const = default;

@@ -72,6 +72,10 @@ struct PackageRequest {
 };
 
 struct PackagesStep {
+  // Its place among the packages steps of its image as written, counting those that
+  // `when` switches off: the lock knows it by this number, which neither another kind of
+  // step nor an argument shifts.
+  std::size_t number = 0;
   std::vector<PackageRequest> packages;
   std::string source;  // key of Recipe::sources
   bool recommends = false;
@@ -216,9 +220,13 @@ struct ImageVariant {
 
 struct ImageRecipe {
   std::string name;
+  // What the lock calls it: its key in `images:`, or "image" for the only one of a file,
+  // whose name may come from the directory that the file happens to be in.
+  std::string lock_name;
   std::string description;
   Place place;
   std::vector<ImageVariant> variants;  // one per platform, in the order written
+  std::size_t packages_steps = 0;  // as written, those that `when` switches off included
   std::map<std::string, std::string> annotations;
   Layering layering;
 };

@@ -71,7 +71,8 @@ DebianUniverse& DebianArchive::State::universe_for(
 
 std::vector<LockedPackage> DebianArchive::select(
     const PackagesStep& step, const std::string& architecture,
-    const std::vector<LockedPackage>& already) {
+    const std::vector<LockedPackage>& already,
+    const std::vector<LockedPackage>& preferred) {
   std::vector<std::string> foreign;
   for (const PackageRequest& request : step.packages)
     foreign.push_back(request.architecture);
@@ -85,7 +86,7 @@ std::vector<LockedPackage> DebianArchive::select(
       architectures.push_back(name);
   }
   std::vector<LockedPackage> chosen =
-      select_packages(state_->universe_for(architectures), step, already);
+      select_packages(state_->universe_for(architectures), step, already, preferred);
   for (LockedPackage& package : chosen)
     package.source = state_->key;
   return chosen;

@@ -123,15 +123,23 @@ LockedPackage locked(const DebianUniverse& universe, PackageId id,
           *sha256};
 }
 
-}  // namespace
+void prefer(const std::vector<LockedPackage>& locked_before,
+            const DebianUniverse& universe, DebianSolver& solver) {
+  for (const LockedPackage& package : locked_before) {
+    const PackageId id = universe.find(package);
+    if (id == k_none || universe.package(id).pin < 0) continue;
+    if (universe.package(id).sha256 == package.sha256.hex()) solver.pin_candidate(id);
+  }
+}
 
-std::vector<LockedPackage> select_packages(DebianUniverse& universe,
-                                           const PackagesStep& step,
-                                           const std::vector<LockedPackage>& already) {
+std::vector<LockedPackage> select(DebianUniverse& universe, const PackagesStep& step,
+                                  const std::vector<LockedPackage>& already,
+                                  const std::vector<LockedPackage>& preferred) {
   std::vector<PackageId> kept;
   for (const LockedPackage& package : already)
     kept.push_back(universe.find_or_add(package));
   DebianSolver solver(universe, step.recommends);
+  prefer(preferred, universe, solver);
   for (const PackageId id : kept) {
     solver.pin_candidate(id);
     solver.keep(id);
@@ -155,6 +163,22 @@ std::vector<LockedPackage> select_packages(DebianUniverse& universe,
     result.push_back(locked(universe, id, step.source));
   std::sort(result.begin(), result.end());
   return result;
+}
+
+}  // namespace
+
+std::vector<LockedPackage> select_packages(DebianUniverse& universe,
+                                           const PackagesStep& step,
+                                           const std::vector<LockedPackage>& already,
+                                           const std::vector<LockedPackage>& preferred) {
+  if (!preferred.empty()) {
+    try {
+      return select(universe, step, already, preferred);
+    } catch (const Error&) {
+      // What was locked does not go with what is asked for now.
+    }
+  }
+  return select(universe, step, already, {});
 }
 
 }  // namespace lithify

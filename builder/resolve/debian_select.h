@@ -17,8 +17,13 @@ namespace lithify {
 // written, and the first alternative that can be installed is taken. A choice that makes
 // a later dependency impossible is taken back. Throws Errc::not_found for an unknown name
 // or version, Errc::bad_input with the chain of reasons when it cannot be done. Sorted.
-std::vector<LockedPackage> select_packages(DebianUniverse& universe,
-                                           const PackagesStep& step,
-                                           const std::vector<LockedPackage>& already);
+//
+// `preferred` were locked before: where the suites still have one, byte for byte, it is
+// the candidate of its name (the last one, of several). If that cannot be done, they are
+// forgotten.
+std::vector<LockedPackage> select_packages(
+    DebianUniverse& universe, const PackagesStep& step,
+    const std::vector<LockedPackage>& already,
+    const std::vector<LockedPackage>& preferred = {});
 
 }  // namespace lithify

@@ -187,15 +187,22 @@ void DebianUniverse::index_provides(PackageId id) {
   }
 }
 
-PackageId DebianUniverse::find_or_add(const LockedPackage& package) {
-  const std::string& home =
-      package.architecture == "all" ? native() : package.architecture;
+const std::string& DebianUniverse::home_of(const LockedPackage& package) const {
+  return package.architecture == "all" ? native() : package.architecture;
+}
+
+PackageId DebianUniverse::find(const LockedPackage& package) const {
   for (const SlotId slot : slots_named(package.name)) {
-    if (slots_[slot].architecture != home) continue;
+    if (slots_[slot].architecture != home_of(package)) continue;
     for (const PackageId id : slots_[slot].versions) {
       if (packages_[id].version == package.version) return id;
     }
   }
+  return k_none;
+}
+
+PackageId DebianUniverse::find_or_add(const LockedPackage& package) {
+  if (const PackageId known = find(package); known != k_none) return known;
   texts_.push_back(package.name + "\n" + package.version + "\n" + package.architecture);
   const std::string_view text = texts_.back();
   DebianPackage stub;
@@ -203,7 +210,7 @@ PackageId DebianUniverse::find_or_add(const LockedPackage& package) {
   stub.version = text.substr(package.name.size() + 1, package.version.size());
   stub.architecture = text.substr(text.size() - package.architecture.size());
   stub.pin = -1;
-  stub.slot = slot_for(stub.name, home);
+  stub.slot = slot_for(stub.name, home_of(package));
   const auto id = static_cast<PackageId>(packages_.size());
   packages_.push_back(stub);
   slots_[stub.slot].versions.push_back(id);

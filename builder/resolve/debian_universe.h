@@ -50,7 +50,9 @@ class DebianUniverse {
   void add_index(std::string text, int pin, const std::string& what);
   // After the last index, once.
   void finish();
-  // A package of the lock that may have left the archive: known, without relations.
+  // A package of the lock by name, architecture and version, or k_none.
+  PackageId find(const LockedPackage& package) const;
+  // The same; one that has left the archive becomes known, without relations.
   PackageId find_or_add(const LockedPackage& package);
 
   const std::string& native() const { return architectures_.front(); }
@@ -72,6 +74,7 @@ class DebianUniverse {
   std::string nearest_name(std::string_view name) const;
 
  private:
+  const std::string& home_of(const LockedPackage& package) const;
   SlotId slot_for(std::string_view name, std::string_view architecture);
   void index_provides(PackageId id);
   void sort_providers();

@@ -77,6 +77,11 @@ const LockedPackage& find(const ByName& by_name, const LockedSet& set,
 
 }  // namespace
 
+std::string_view source_of(const LockedSet& set) {
+  const std::string_view request = set.request;
+  return request.substr(0, request.find(':'));
+}
+
 std::vector<LockedPackage> members(const LockedSet& set, const Lock& lock,
                                    std::string_view source,
                                    std::string_view architecture) {

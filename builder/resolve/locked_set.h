@@ -10,6 +10,9 @@
 
 namespace lithify {
 
+// The key of the source that the set's packages come from.
+std::string_view source_of(const LockedSet& set);
+
 // The packages that `set` names. A member without an architecture means `architecture` or
 // "all"; one without a version means the only one there is. Errc::stale if a member names
 // no package of the lock, or more than one.

@@ -37,9 +37,8 @@ class VariantLowering {
   VariantPlan lower(const ImageRecipe& image, const ImageVariant& variant) {
     VariantPlan plan = start(variant);
     const std::size_t first_own = plan.layers.size();
-    for (std::size_t i = 0; i < variant.steps.size(); ++i) {
-      const RecipeStep& step = variant.steps[i];
-      const StepIndex index = lower_step(image, variant, i, plan);
+    for (const RecipeStep& step : variant.steps) {
+      const StepIndex index = lower_step(image, variant, step, plan);
       LayerPlan& layer = layer_for(step, image.layering, first_own, plan);
       layer.steps.push_back(index);
       layer.by_package |= image.layering.strategy == Layering::Strategy::by_package &&
@@ -140,8 +139,7 @@ class VariantLowering {
   }
 
   StepIndex lower_step(const ImageRecipe& image, const ImageVariant& variant,
-                       std::size_t index, const VariantPlan& plan) {
-    const RecipeStep& from = variant.steps[index];
+                       const RecipeStep& from, const VariantPlan& plan) {
     Step step;
     step.platform = variant.platform;
     step.place = from.place;
@@ -152,7 +150,7 @@ class VariantLowering {
     if (const auto* packages = std::get_if<PackagesStep>(&from.verb)) {
       edit.clamp = epoch_;
       edit.actions.push_back(
-          install(*packages, set_key(image, index, variant.platform), variant, step));
+          install(*packages, set_key(image, *packages, variant.platform), variant, step));
       reads_below = true;
     } else if (const auto* copy = std::get_if<CopyStep>(&from.verb)) {
       edit.clamp = epoch_;

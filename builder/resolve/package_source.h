@@ -46,11 +46,13 @@ class DebianArchive {
   const std::vector<LockedIndex>& indexes() const;
 
   // What `apt-get install` would add to an image of `architecture` (Debian's name) in
-  // which `already` is installed: sorted, without `already`. Throws Errc::not_found for
+  // which `already` is installed: sorted, without `already`; of the versions there are,
+  // `preferred` if it still is one (see select_packages()). Throws Errc::not_found for
   // an unknown package or version, Errc::bad_input for a request that cannot be met.
   std::vector<LockedPackage> select(const PackagesStep& step,
                                     const std::string& architecture,
-                                    const std::vector<LockedPackage>& already = {});
+                                    const std::vector<LockedPackage>& already = {},
+                                    const std::vector<LockedPackage>& preferred = {});
 
  private:
   struct State;

@@ -66,7 +66,8 @@ class Collector {
  private:
   // What a variant stands on comes first, so that a solver meets the lowest set first.
   void add_variant(const ImageRecipe& image, const ImageVariant& variant) {
-    if (!seen_.insert("variant " + image.name + " " + variant.platform.str()).second) return;
+    if (!seen_.insert("variant " + image.name + " " + variant.platform.str()).second)
+      return;
     if (variant.from.kind == From::Kind::source) {
       add_source(variant.from.name, variant.platform, variant.from.place);
     } else if (variant.from.kind == From::Kind::image) {
@@ -74,16 +75,15 @@ class Collector {
       add_variant(*base.image, *base.variant);
     }
     std::vector<std::string> below = sets_below(variant);
-    for (std::size_t i = 0; i < variant.steps.size(); ++i) {
-      const RecipeStep& step = variant.steps[i];
+    for (const RecipeStep& step : variant.steps) {
       if (const auto* copy = std::get_if<CopyStep>(&step.verb)) {
         add_source(copy->source, variant.platform, step.place);
       }
       const auto* packages = std::get_if<PackagesStep>(&step.verb);
       if (packages == nullptr) continue;
-      const std::string key = set_key(image, i, variant.platform);
-      found_.sets.push_back(
-          {key, request_text(*packages), packages, variant.platform, step.place, below});
+      const std::string key = set_key(image, *packages, variant.platform);
+      found_.sets.push_back({key, request_text(*packages), image.name, packages,
+                             variant.platform, step.place, below});
       below.push_back(key);
     }
   }
@@ -93,9 +93,9 @@ class Collector {
     if (variant.from.kind != From::Kind::image) return {};
     const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
     std::vector<std::string> keys = sets_below(*base.variant);
-    for (std::size_t i = 0; i < base.variant->steps.size(); ++i) {
-      if (std::holds_alternative<PackagesStep>(base.variant->steps[i].verb)) {
-        keys.push_back(set_key(*base.image, i, variant.platform));
+    for (const RecipeStep& step : base.variant->steps) {
+      if (const auto* packages = std::get_if<PackagesStep>(&step.verb)) {
+        keys.push_back(set_key(*base.image, *packages, variant.platform));
       }
     }
     return keys;
@@ -105,23 +105,51 @@ class Collector {
                   const Place& place) {
     const Source& source = recipe_.sources.at(key);
     if (const auto* url = std::get_if<UrlSource>(&source.kind)) {
-      add_url(url->url, url->sha256, false, source.place);
+      add_url(url->url, url->sha256, false, source);
     } else if (const auto* archive = std::get_if<ArchiveSource>(&source.kind)) {
       if (is_remote(archive->location)) {
-        add_url(archive->location, archive->sha256, true, source.place);
+        add_url(archive->location, archive->sha256, true, source);
       }
     } else if (const auto* layout = std::get_if<LayoutSource>(&source.kind)) {
-      if (seen_.insert(layout_ref(*layout) + " " + platform.str()).second) {
-        found_.bases.push_back({layout_ref(*layout), layout, platform, place});
-      }
+      add_base(*layout, source.name, platform, place);
     }
   }
 
-  void add_url(const std::string& url, const std::optional<oci::Digest>& declared,
-               bool archive, const Place& place) {
-    if (seen_.insert((archive ? "archive " : "url ") + url).second) {
-      found_.urls.push_back({url, declared, archive, place});
+  void add_base(const LayoutSource& layout, const std::string& name,
+                const oci::Platform& platform, const Place& place) {
+    const std::string ref = layout_ref(layout);
+    for (BaseRequest& known : found_.bases) {
+      if (known.ref != ref || known.platform != platform) continue;
+      known.sources.insert(name);
+      return;
     }
+    found_.bases.push_back({ref, {name}, &layout, platform, place});
+  }
+
+  // The lock has one entry for an address, so it is one request.
+  void add_url(const std::string& url, const std::optional<oci::Digest>& declared,
+               bool archive, const Source& source) {
+    for (UrlRequest& known : found_.urls) {
+      if (known.url != url) continue;
+      known.sources.insert(source.name);
+      known.archive |= archive;
+      if (!declared) return;
+      if (known.declared && *known.declared != *declared) {
+        throw contradiction(url, known.place, source.place);
+      }
+      known.declared = declared;
+      return;
+    }
+    found_.urls.push_back({url, {source.name}, declared, archive, source.place});
+  }
+
+  static oci::Error contradiction(const std::string& url, const Place& first,
+                                  const Place& second) {
+    return oci::Error(oci::Errc::bad_input,
+                      "two sources declare different sha256 for " + url)
+        .at(second, "not what the other one says")
+        .also_at(first, "the other one")
+        .add_hint("compare with the digest its publisher gives and keep one source");
   }
 
   const Recipe& recipe_;
@@ -166,6 +194,37 @@ std::string difference(const std::string& now, const std::string& locked) {
   return text;
 }
 
+// A packages step of that number is written in the image; whether `when` and --platform
+// let it take part today does not matter.
+bool has_place_for(const Recipe& recipe, const LockedSet& set) {
+  const auto key = SetKey::parse(set.key);
+  return key && std::any_of(recipe.images.begin(), recipe.images.end(),
+                            [&](const ImageRecipe& image) {
+                              return image.lock_name == key->image &&
+                                     key->number < image.packages_steps;
+                            });
+}
+
+template <class Test>
+bool any_source(const Recipe& recipe, Test test) {
+  return std::any_of(recipe.sources.begin(), recipe.sources.end(), [&](const auto& item) {
+    return std::visit(test, item.second.kind);
+  });
+}
+
+template <class Kind>
+bool fetches(const Kind& kind, const std::string& url) {
+  if constexpr (std::is_same_v<Kind, UrlSource>) return kind.url == url;
+  if constexpr (std::is_same_v<Kind, ArchiveSource>) return kind.location == url;
+  return false;
+}
+
+template <class Kind>
+bool is_base(const Kind& kind, const std::string& ref) {
+  if constexpr (std::is_same_v<Kind, LayoutSource>) return layout_ref(kind) == ref;
+  return false;
+}
+
 bool complete(const LockedSet& set, const Lock& lock, const PackageSetRequest& request) {
   try {
     members(set, lock, request.step->source, debian_architecture(request.platform));
@@ -197,9 +256,9 @@ NamedVariant base_variant(const Recipe& recipe, const From& from,
   throw oci::Error(oci::Errc::internal, fmt::format("no image `{}`", from.name));
 }
 
-std::string set_key(const ImageRecipe& image, std::size_t step,
+std::string set_key(const ImageRecipe& image, const PackagesStep& step,
                     const oci::Platform& platform) {
-  return fmt::format("{}/{}/{}", image.name, step, platform.str());
+  return SetKey{image.lock_name, step.number, platform}.str();
 }
 
 std::string layout_ref(const LayoutSource& source) {
@@ -245,25 +304,17 @@ std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
 }
 
 std::vector<std::string> unused(const Recipe& recipe, const Lock& lock) {
-  const Requests requests = requests_of(recipe);
   std::vector<std::string> left;
-  const auto asked_for = [](const auto& list, const auto& matches) {
-    return std::any_of(list.begin(), list.end(), matches);
-  };
   for (const LockedSet& set : lock.sets) {
-    if (!asked_for(requests.sets, [&](const auto& r) { return r.key == set.key; })) {
-      left.push_back("set " + set.key);
-    }
+    if (!has_place_for(recipe, set)) left.push_back("set " + set.key);
   }
   for (const LockedUrl& url : lock.urls) {
-    if (!asked_for(requests.urls, [&](const auto& r) { return r.url == url.url; })) {
+    if (!any_source(recipe, [&](const auto& kind) { return fetches(kind, url.url); })) {
       left.push_back("url " + url.url);
     }
   }
   for (const LockedImage& image : lock.images) {
-    if (!asked_for(requests.bases, [&](const auto& r) {
-          return r.ref == image.ref && r.platform == image.platform;
-        })) {
+    if (!any_source(recipe, [&](const auto& kind) { return is_base(kind, image.ref); })) {
       left.push_back("image " + image.ref + " " + image.platform.str());
     }
   }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,25 +13,28 @@ namespace lithify {
 
 // One packages step of one image on one platform.
 struct PackageSetRequest {
-  std::string key;                     // "image/step/platform", as LockedSet::key
+  std::string key;                     // as LockedSet::key
   std::string request;                 // as LockedSet::request
+  std::string image;                   // its name in the recipe
   const PackagesStep* step = nullptr;  // in the recipe
   oci::Platform platform;
   Place place;
   std::vector<std::string> below;  // keys of the sets this one stands on, lowest first
 };
 
-// A url: or remote archive: source.
+// What url: and remote archive: sources fetch from one address.
 struct UrlRequest {
   std::string url;
+  std::set<std::string> sources;        // their names
   std::optional<oci::Digest> declared;  // sha256: of the build file
-  bool archive = false;
-  Place place;
+  bool archive = false;                 // one of them unpacks it
+  Place place;                          // of the first
 };
 
-// An image taken from a layout: source, for one platform.
+// An image taken from layout: sources, for one platform.
 struct BaseRequest {
   std::string ref;                       // as LockedImage::ref
+  std::set<std::string> sources;         // their names
   const LayoutSource* source = nullptr;  // in the recipe
   oci::Platform platform;
   Place place;
@@ -45,13 +49,15 @@ struct Requests {
   std::vector<std::string> encoders;  // "zstd", "gzip": what the images' layers need
 };
 
+// Two sources that declare different sha256 for one url are Errc::bad_input.
 Requests requests_of(const Recipe& recipe);
 
 // What `lock` does not answer, each as an Error of kind stale with the place that asks
 // (L0210). Empty: the lock is good for a build.
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock);
 
-// What stands in the lock though nothing asks for it, in words for a warning.
+// What stands in the lock though the build file could not ask for it whatever the
+// arguments and the platforms of this run are, in words for a warning.
 std::vector<std::string> unused(const Recipe& recipe, const Lock& lock);
 
 // The variant that `from: image:<name>` names: that image, for `platform`. Frontends
@@ -65,7 +71,7 @@ NamedVariant base_variant(const Recipe& recipe, const From& from,
                           const oci::Platform& platform);
 
 // The key of a packages step's set.
-std::string set_key(const ImageRecipe& image, std::size_t step,
+std::string set_key(const ImageRecipe& image, const PackagesStep& step,
                     const oci::Platform& platform);
 
 std::string layout_ref(const LayoutSource& source);

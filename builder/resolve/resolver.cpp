@@ -21,8 +21,9 @@ namespace {
 // Nothing that one url names may be larger; a limit, not an expectation.
 constexpr std::uint64_t k_max_download = 16ULL << 30;
 
-std::string image_of(const std::string& set_key) {
-  return set_key.substr(0, set_key.find('/'));
+template <class List, class Same>
+bool has(const List& list, Same same) {
+  return std::any_of(list.begin(), list.end(), same);
 }
 
 // One run of the resolver: the old lock on one side, the new one growing on the other.
@@ -48,6 +49,7 @@ class Resolving {
       add_url(request);
     for (const PackageSetRequest& request : requests.sets)
       add_set(request);
+    if (!update_.all) keep_the_rest();
     finish_sets();
     add_indexes();
     refuse_unknown_names();
@@ -56,8 +58,10 @@ class Resolving {
 
  private:
   struct Solved {
-    const PackageSetRequest* request;
+    LockedSet set;  // its members are named when all packages are known
+    std::string architecture;
     std::vector<LockedPackage> packages;
+    bool lost = false;  // something of the old set is in it no more
   };
 
   bool moves(const std::string& name) {
@@ -65,10 +69,18 @@ class Resolving {
     met_.insert(name);
     return true;
   }
+  // Asks for every name, so that all that are met are known afterwards.
+  bool any_moves(const std::set<std::string>& names) {
+    bool any = false;
+    for (const auto& name : names)
+      any |= moves(name);
+    return any;
+  }
 
   void refuse_unknown_names() const {
     for (const auto& name : update_.names) {
-      if (met_.count(name) != 0) continue;
+      const auto is_called = [&](const LockedPackage& one) { return one.name == name; };
+      if (met_.count(name) != 0 || has(lock_.packages, is_called)) continue;
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("nothing in the lock is called `{}`", name))
           .add_hint("name a source, an image, a package, a url or `encoder`");
@@ -85,26 +97,26 @@ class Resolving {
   }
 
   void add_base(const BaseRequest& request) {
+    std::set<std::string> names = request.sources;
+    names.insert({request.ref, request.source->path});
+    const bool moving = any_moves(names);
     for (const LockedImage& image : old_.images) {
-      if (image.ref != request.ref || image.platform != request.platform) continue;
-      const bool by_ref = moves(request.ref);
-      if (!by_ref && !moves(request.source->path)) {
-        lock_.images.push_back(image);
-        return;
-      }
+      if (moving || image.ref != request.ref || image.platform != request.platform)
+        continue;
+      lock_.images.push_back(image);
+      return;
     }
     lock_.images.push_back(resolve_base(request, recipe_.directory));
   }
 
   void add_url(const UrlRequest& request) {
+    std::set<std::string> names = request.sources;
+    names.insert(request.url);
+    const bool moving = any_moves(names);
     const LockedUrl* known = old_.find_url(request.url);
     const bool answers = known != nullptr && (!request.archive || known->tree) &&
                          (!request.declared || *request.declared == known->sha256);
-    if (answers && !moves(request.url)) {
-      lock_.urls.push_back(*known);
-      return;
-    }
-    lock_.urls.push_back(fetch(request));
+    lock_.urls.push_back(answers && !moving ? *known : fetch(request));
   }
 
   LockedUrl fetch(const UrlRequest& request) {
@@ -140,45 +152,99 @@ class Resolving {
     }
   }
 
-  // Asks for every name, so that all that are met are known afterwards.
-  bool set_moves(const PackageSetRequest& request, const LockedSet& set) {
-    bool any = moves(recipe_.sources.at(request.step->source).name);
-    any |= moves(image_of(request.key));
-    for (const auto& member : set.packages) {
-      any |= moves(member.substr(0, member.find_first_of(":=")));
+  bool set_moves(const PackageSetRequest& request, const LockedSet* known) {
+    std::set<std::string> names{recipe_.sources.at(request.step->source).name,
+                                request.image};
+    if (known != nullptr) {
+      for (const auto& member : known->packages)
+        names.insert(member.substr(0, member.find_first_of(":=")));
     }
-    return any;
+    return any_moves(names);
+  }
+
+  // What the old lock has for a set; nullopt if it is incomplete there.
+  std::optional<std::vector<LockedPackage>> old_members(
+      const LockedSet& set, const std::string& architecture) const {
+    try {
+      return members(set, old_, source_of(set), architecture);
+    } catch (const oci::Error&) {
+      return std::nullopt;
+    }
   }
 
   // Requests come with those below them first, so that what stands below is solved by
   // now.
   void add_set(const PackageSetRequest& request) {
     const LockedSet* known = old_.find_set(request.key);
-    if (known != nullptr && known->request == request.request &&
-        !set_moves(request, *known)) {
-      try {
-        solved_.push_back({&request, members(*known, old_, request.step->source,
-                                             debian_architecture(request.platform))});
-        return;
-      } catch (const oci::Error&) {
-        // The old lock is incomplete here; solving anew completes it.
-      }
-    }
+    const std::string architecture = debian_architecture(request.platform);
+    const bool moving = set_moves(request, known);
+    const auto before = known ? old_members(*known, architecture) : std::nullopt;
     std::vector<LockedPackage> already;
-    for (const Solved& solved : solved_) {
-      const auto& below = request.below;
-      if (std::find(below.begin(), below.end(), solved.request->key) == below.end())
+    bool shaken = false;
+    for (const Solved& below : solved_) {
+      if (!has(request.below, [&](const auto& key) { return key == below.set.key; }))
         continue;
-      already.insert(already.end(), solved.packages.begin(), solved.packages.end());
+      already.insert(already.end(), below.packages.begin(), below.packages.end());
+      shaken |= below.lost;
     }
+    Solved solved{{request.key, request.request, {}}, architecture, {}};
+    if (before && known->request == request.request && !moving && !shaken) {
+      solved.packages = *before;
+    } else {
+      const auto preferred =
+          moving ? std::vector<LockedPackage>() : locked_before(request, before);
+      solved.packages = select(request, already, preferred);
+      solved.lost = before && has(*before, [&](const LockedPackage& old) {
+                      return !has(solved.packages,
+                                  [&](const LockedPackage& now) { return now == old; });
+                    });
+    }
+    solved_.push_back(std::move(solved));
+  }
+
+  // All that was locked of the source, the set's own members last: they count most.
+  std::vector<LockedPackage> locked_before(
+      const PackageSetRequest& request,
+      const std::optional<std::vector<LockedPackage>>& members) const {
+    std::vector<LockedPackage> all;
+    std::copy_if(old_.packages.begin(), old_.packages.end(), std::back_inserter(all),
+                 [&](const LockedPackage& package) {
+                   return package.source == request.step->source;
+                 });
+    if (members) all.insert(all.end(), members->begin(), members->end());
+    return all;
+  }
+
+  std::vector<LockedPackage> select(const PackageSetRequest& request,
+                                    const std::vector<LockedPackage>& already,
+                                    const std::vector<LockedPackage>& preferred) {
     try {
-      DebianArchive& archive = open_archive(request);
-      solved_.push_back(
-          {&request, archive.select(*request.step, debian_architecture(request.platform),
-                                    already)});
+      return open_archive(request).select(
+          *request.step, debian_architecture(request.platform), already, preferred);
     } catch (oci::Error& error) {
       error.at(request.place, "");
       throw;
+    }
+  }
+
+  void keep_the_rest() {
+    lock_.encoders.insert(old_.encoders.begin(), old_.encoders.end());
+    for (const LockedImage& image : old_.images) {
+      if (!has(lock_.images, [&](const LockedImage& kept) {
+            return kept.ref == image.ref && kept.platform == image.platform;
+          }))
+        lock_.images.push_back(image);
+    }
+    for (const LockedUrl& url : old_.urls) {
+      if (lock_.find_url(url.url) == nullptr) lock_.urls.push_back(url);
+    }
+    for (const LockedSet& set : old_.sets) {
+      const auto key = SetKey::parse(set.key);
+      if (!key || has(solved_, [&](const Solved& one) { return one.set.key == set.key; }))
+        continue;
+      const std::string architecture = debian_architecture(key->platform);
+      auto packages = old_members(set, architecture);
+      if (packages) solved_.push_back({set, architecture, std::move(*packages)});
     }
   }
 
@@ -202,10 +268,9 @@ class Resolving {
     std::sort(lock_.packages.begin(), lock_.packages.end());
     lock_.packages.erase(std::unique(lock_.packages.begin(), lock_.packages.end()),
                          lock_.packages.end());
-    for (const Solved& solved : solved_) {
-      lock_.sets.push_back({solved.request->key, solved.request->request,
-                            member_names(solved.packages, lock_,
-                                         debian_architecture(solved.request->platform))});
+    for (Solved& solved : solved_) {
+      solved.set.packages = member_names(solved.packages, lock_, solved.architecture);
+      lock_.sets.push_back(std::move(solved.set));
     }
   }
 

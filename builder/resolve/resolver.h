@@ -19,7 +19,8 @@ namespace lithify {
 
 // What may move although the old lock answers it: everything, or what these names touch
 // (a source, a package, an image of the recipe, a url, "encoder"). A set of packages
-// moves as a whole, because an archive offers one version of a package at a time.
+// moves as a whole, because an archive offers one version of a package at a time, and
+// takes along those that stand on it if it loses something.
 struct Update {
   bool all = false;
   std::set<std::string> names;
@@ -37,8 +38,10 @@ class Resolver {
   explicit Resolver(World world) : world_(std::move(world)) {}
 
   // A lock that answers all of `recipe`: what `old` answers is kept (unless `update`
-  // moves it), what is missing is found out, what nobody asks for is dropped. Asks
-  // nothing of the network if nothing is missing.
+  // moves it), what is missing is found out, packages at the versions of `old` where they
+  // are still offered. What else stands in `old` stays, because other arguments or
+  // platforms may want it, unless all is updated. Asks nothing of the network if nothing
+  // is missing.
   Lock resolve(const Recipe& recipe, const Lock& old, const Update& update,
                oci::Activity& activity, std::stop_token stop);
 

@@ -14,9 +14,7 @@ int check(Session& session, const Workspace& workspace) {
   if (!missing.empty() || !workspace.lock) {
     refuse_stale(session, workspace, missing, "running with --check");
   }
-  for (const std::string& text : unused(workspace.recipe, *workspace.lock)) {
-    session.tell(oci::Error(oci::Errc::stale, text), Problem::Severity::warning);
-  }
+  tell_unused(session, workspace);
   return exits::k_ok;
 }
 

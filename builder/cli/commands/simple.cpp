@@ -8,11 +8,13 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/workspace.h"
 #include "builder/frontend/lithify_file.h"
+#include "builder/resolve/requests.h"
 
 namespace lithify {
 
 int run_check(Session& session) {
   const Recipe recipe = read_recipe(session, wanted_platforms(session.options()));
+  requests_of(recipe);  // refuses sources that contradict each other
   if (session.wants_summary()) {
     session.tell(fmt::format("{} is good: {} {}\n", recipe.file, recipe.images.size(),
                              recipe.images.size() == 1 ? "image" : "images"));

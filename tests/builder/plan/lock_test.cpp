@@ -154,3 +154,18 @@ TEST_CASE("hostile locks are refused") {
       k_head + "lock: 1\n", k_head + std::string("a\0b", 3));
   CHECK_THROWS_AS(Lock::parse(text, "f"), oci::Error);
 }
+
+TEST_CASE("the key of a set is read from its end") {
+  using lithify::SetKey;
+  for (const SetKey& key : {SetKey{"image", 0, {"linux", "amd64", ""}},
+                            SetKey{"a/1/b", 12, {"linux", "arm", "v7"}},
+                            SetKey{"3", 4, {"linux", "arm64", ""}}}) {
+    CHECK(SetKey::parse(key.str()) == key);
+  }
+  CHECK(SetKey{"image", 0, {"linux", "arm", "v7"}}.str() == "image/0/linux/arm/v7");
+  for (const char* text : {"", "/", "image", "0/linux/amd64", "image/x/linux/amd64",
+                           "image/0/linux", "image/0//amd64"}) {
+    INFO(text);
+    CHECK_FALSE(SetKey::parse(text));
+  }
+}

@@ -24,6 +24,7 @@ struct World {
   DebianUniverse universe{{"amd64", "i386"}};
   PackagesStep step;
   std::vector<LockedPackage> already;
+  std::vector<LockedPackage> preferred;
 
   explicit World(const std::vector<std::string>& packages) {
     std::string text;
@@ -43,7 +44,7 @@ struct World {
   }
   std::string answer() {
     std::string text;
-    for (const LockedPackage& one : select_packages(universe, step, already)) {
+    for (const LockedPackage& one : select_packages(universe, step, already, preferred)) {
       if (!text.empty()) text += ' ';
       text += one.name + '=' + one.version;
       if (one.architecture != "amd64" && one.architecture != "all")
@@ -261,4 +262,37 @@ TEST_CASE("an index entry that would leave the archive is refused") {
     changed.replace(changed.find(from), from.size(), path);
     CHECK(World({changed}).ask("a").refusal().rfind("the index entry of a", 0) == 0);
   }
+}
+
+TEST_CASE("what was locked is preferred where it is still offered, byte for byte") {
+  World world({package("a", "2", "Depends: b"), package("a", "1", "Depends: b"),
+               package("b", "2"), package("b", "1"), package("c", "1")});
+  world.ask("a").ask("c");
+  const auto locked = [](const std::string& name, const std::string& version) {
+    return LockedPackage{
+        name, "", "amd64", version, "p", 1, oci::Digest::of(name + version)};
+  };
+  CHECK(world.answer() == "a=2 b=2 c=1");
+  SECTION("the last of several counts") {
+    world.preferred = {locked("b", "1"), locked("a", "2"), locked("a", "1")};
+    CHECK(world.answer() == "a=1 b=1 c=1");
+  }
+  SECTION("but no longer what has left the archive or has other bytes") {
+    world.preferred = {locked("b", "0"), locked("a", "1")};
+    world.preferred[1].sha256 = oci::Digest::of("rebuilt");
+    CHECK(world.answer() == "a=2 b=2 c=1");
+  }
+  SECTION("nor against a version that is asked for") {
+    world.preferred = {locked("a", "1"), locked("b", "1")};
+    world.step.packages[0].version = "2";
+    CHECK(world.answer() == "a=2 b=1 c=1");
+  }
+}
+
+TEST_CASE("what was locked gives way where it does not go with what is new") {
+  World world(
+      {package("a", "2"), package("a", "1"), package("new", "1", "Depends: a (>= 2)")});
+  world.preferred = {{"a", "", "amd64", "1", "p", 1, oci::Digest::of("a1")}};
+  world.ask("a").ask("new");
+  CHECK(world.answer() == "a=2 new=1");
 }

@@ -18,8 +18,9 @@ RecipeStep step(Verb verb, std::string text, std::string layer = "") {
       std::move(verb), {"lithify.yaml", 9, 5, 8}, "", std::move(layer), std::move(text)};
 }
 
-PackagesStep packages(std::vector<std::string> names) {
+PackagesStep packages(std::vector<std::string> names, std::size_t number = 0) {
   PackagesStep wanted;
+  wanted.number = number;
   for (auto& name : names)
     wanted.packages.push_back({std::move(name), "", "", {}});
   wanted.source = "debian";
@@ -54,7 +55,8 @@ Recipe recipe_of(std::vector<RecipeStep> steps,
   recipe.sources["site"] = {"site", {}, LocalSource{"site", {}, {}, {}}};
   recipe.sources["certs"] = {"certs", {}, UrlSource{"https://example.org/c.pem?x=1", {}}};
   ImageRecipe image;
-  image.name = "web";
+  image.name = image.lock_name = "web";
+  image.packages_steps = 2;
   for (const auto& platform : platforms) {
     image.variants.push_back({platform, {}, steps, {}, {}});
   }
@@ -136,7 +138,7 @@ TEST_CASE("consecutive steps with one layer name share a layer") {
 TEST_CASE("an image upon an image has its layers and then its own") {
   Recipe recipe = recipe_of({step(packages({"bash"}), "packages bash")});
   ImageRecipe upper;
-  upper.name = "upper";
+  upper.name = upper.lock_name = "upper";
   upper.variants.push_back({k_amd64,
                             {From::Kind::image, "web", {}},
                             {step(packages({"dash"}), "packages dash"),
@@ -179,10 +181,77 @@ TEST_CASE("a set that names packages the lock lacks is stale") {
   CHECK_THROWS_AS(lower(recipe, lock_of({}, {"bash"}), {}, {}), oci::Error);
 }
 
-TEST_CASE("what nobody asks for any more is named") {
-  const Recipe recipe = recipe_of({step(DirStep{"/a", {}, 0755}, "dir /a")});
-  CHECK(unused(recipe, lock_of({locked("bash", "amd64")}, {"bash"})) ==
-        std::vector<std::string>{"set web/0/linux/amd64"});
+TEST_CASE("what nobody could ask for any more is named") {
+  // The second packages step is switched off, and arm64 is not built today.
+  const Recipe recipe = recipe_of({step(packages({"bash"}), "packages bash")});
+  Lock lock = lock_of({locked("bash", "amd64")}, {"bash"});
+  lock.sets.push_back({"web/1/linux/arm64", "debian: bash", {"bash"}});
+  lock.urls = {{"https://example.org/c.pem?x=1", 3, oci::Digest::of("abc"), {}}};
+  CHECK(unused(recipe, lock).empty());
+  lock.sets.push_back({"web/2/linux/amd64", "debian: bash", {"bash"}});
+  lock.sets.push_back({"other/0/linux/amd64", "debian: bash", {"bash"}});
+  lock.urls.push_back({"https://example.org/gone", 3, oci::Digest::of("abc"), {}});
+  lock.images = {{"layout:gone", k_amd64, oci::Digest::of("m"), 1}};
+  CHECK(unused(recipe, lock) ==
+        std::vector<std::string>{"set web/2/linux/amd64", "set other/0/linux/amd64",
+                                 "url https://example.org/gone",
+                                 "image layout:gone linux/amd64"});
+}
+
+TEST_CASE("a set is known by its packages step's number, whatever stands between") {
+  const Recipe recipe = recipe_of({step(DirStep{"/z", {}, 0755}, "dir /z"),
+                                   step(packages({"bash"}, 0), "packages bash"),
+                                   step(DirStep{"/a", {}, 0755}, "dir /a"),
+                                   step(packages({"dash"}, 1), "packages dash")});
+  Lock lock = lock_of({locked("bash", "amd64"), locked("dash", "amd64")}, {"bash"});
+  lock.sets.push_back({"web/1/linux/amd64", "debian: dash", {"dash"}});
+  CHECK(unmet(recipe, lock).empty());
+}
+
+TEST_CASE("one url that is copied and unpacked is one request with a tree") {
+  const std::string url = "https://example.org/a.tar";
+  Recipe recipe =
+      recipe_of({step(copy("file", "/f"), "copy"), step(copy("tar", "/t"), "copy")});
+  recipe.sources["file"] = {"file", {"lithify.yaml", 3}, UrlSource{url, {}}};
+  recipe.sources["tar"] = {
+      "tar", {"lithify.yaml", 4}, ArchiveSource{url, 0, "", oci::Digest::of("x")}};
+  const Requests requests = requests_of(recipe);
+  REQUIRE(requests.urls.size() == 1);
+  CHECK(requests.urls[0].archive);
+  CHECK(requests.urls[0].declared == oci::Digest::of("x"));
+  CHECK(requests.urls[0].sources == std::set<std::string>{"file", "tar"});
+  Lock lock = lock_of({}, {});
+  lock.urls = {{url, 1, oci::Digest::of("x"), {}}};
+  CHECK(unmet(recipe, lock).size() == 1);  // the tree
+  lock.urls[0].tree = oci::Digest::of("t");
+  CHECK(unmet(recipe, lock).empty());
+  CHECK(Lock::parse(lock.str(), "lithify.lock").urls == lock.urls);
+
+  SECTION("what was unpacked must be the tree of the lock") {
+    const BuildPlan plan = lower(recipe, lock, {}, {});
+    const Step& last = plan.graph.steps().back();
+    const auto& unpack = std::get<Edit>(plan.graph.step(last.inputs.at(0)).operation);
+    CHECK(std::get<UnpackAction>(unpack.actions.at(0)).tree == oci::Digest::of("t"));
+  }
+  SECTION("two sources that declare different sha256 contradict each other") {
+    std::get<UrlSource>(recipe.sources["file"].kind).sha256 = oci::Digest::of("y");
+    try {
+      requests_of(recipe);
+      FAIL("nothing was thrown");
+    } catch (const oci::Error& error) {
+      CHECK(error.code() == oci::Errc::bad_input);
+      CHECK(error.place().line == 4);
+    }
+  }
+}
+
+TEST_CASE("a local archive is held to the sha256 that is declared for it") {
+  Recipe recipe = recipe_of({step(copy("tar", "/t"), "copy")});
+  recipe.sources["tar"] = {
+      "tar", {}, ArchiveSource{"a.tar", 0, "", oci::Digest::of("x")}};
+  const BuildPlan plan = lower(recipe, Lock{}, {}, {});
+  const auto& unpack = std::get<Edit>(plan.graph.step(1).operation);
+  CHECK(std::get<UnpackAction>(unpack.actions.at(0)).sha256 == oci::Digest::of("x"));
 }
 
 TEST_CASE("members of a set are named as shortly as the lock allows") {
