@@ -46,6 +46,7 @@ inline constexpr const char* k_one_image_kind = "L0106";
 inline constexpr const char* k_to_or_into = "L0107";
 inline constexpr const char* k_output_clash = "L0108";
 inline constexpr const char* k_platform = "L0109";
+inline constexpr const char* k_below_file = "L0110";
 
 // Warnings.
 inline constexpr const char* k_same_path = "L0150";

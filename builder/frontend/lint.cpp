@@ -29,9 +29,49 @@ void warn_same_path(const std::string& path, const RecipeStep& first,
   problems.warning(std::move(warning));
 }
 
+// Finds steps that make something below a file which an earlier one made.
+class FilesMade {
+ public:
+  explicit FilesMade(Problems& problems) : problems_(problems) {}
+
+  void look_at(const RecipeStep& step) {
+    const auto* copy = std::get_if<CopyStep>(&step.verb);
+    const std::string path = copy == nullptr      ? path_made(step.verb)
+                             : copy->into.empty() ? copy->to
+                                                  : copy->into + "/*";
+    for (std::size_t end = path.rfind('/'); end != std::string::npos && end > 0;
+         end = path.rfind('/', end - 1)) {
+      const auto file = files_.find(path.substr(0, end));
+      if (file != files_.end()) return refuse(step, path, *file->second);
+    }
+    if (std::holds_alternative<FileStep>(step.verb)) {
+      files_[path] = &step;
+    } else if (copy == nullptr && !path.empty()) {
+      files_.erase(path);
+    } else {
+      files_.clear();  // who knows what it replaced or took away
+    }
+  }
+
+ private:
+  void refuse(const RecipeStep& step, const std::string& path, const RecipeStep& file) {
+    const std::string& name = std::get<FileStep>(file.verb).path;
+    oci::Error error = offence(
+        code::k_below_file, step.place,
+        fmt::format("{} would stand below the file {}", path, name), "below a file");
+    error.also_at(file.place, "the file");
+    problems_.error(std::move(error));
+  }
+
+  Problems& problems_;
+  std::map<std::string, const RecipeStep*> files_;
+};
+
 void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
+  FilesMade files(problems);
   std::map<std::string, const RecipeStep*> made;
   for (const RecipeStep& step : steps) {
+    files.look_at(step);
     if (std::holds_alternative<AttrsStep>(step.verb)) {
       oci::Error warning = offence(code::k_layer_copy, step.place,
                                    "`attrs` stores what it changes a second time",

@@ -14,22 +14,13 @@ namespace {
 
 using oci::FileType;
 
-constexpr std::int64_t k_constant_mtime = 315532800;  // 1980-01-01, format 1
 constexpr int k_default_budget = 120;  // overlay file systems take about 127 layers
-
-Node implied_directory() {
-  Node node;
-  node.type = FileType::directory;
-  node.attributes = {0755, 0, 0, k_constant_mtime, {}};
-  node.implied = true;
-  return node;
-}
 
 // A whiteout is a name and nothing else.
 Node bare_whiteout() {
   Node node;
   node.type = FileType::whiteout;
-  node.attributes.mtime = k_constant_mtime;
+  node.attributes.mtime = k_constant_time;
   return node;
 }
 
@@ -65,8 +56,8 @@ class Settling {
     const Node* there = below_.find(real);
     if (node.type == FileType::whiteout) {
       if (!scratch_ || there != nullptr) settled_.insert_or_assign(real, bare_whiteout());
-    } else if (node.type == FileType::directory && node.implied) {
-      place_implied(path, real, there);
+    } else if (node.type == FileType::directory) {
+      place_directory(path, real, node);
     } else {
       Node& placed = settled_.insert_or_assign(real, node).first->second;
       const bool hides = !scratch_ || (there != nullptr && is_directory(*there));
@@ -74,17 +65,22 @@ class Settling {
     }
   }
 
-  void place_implied(const std::string& path, const std::string& real,
-                     const Node* there) {
+  // As merge() lays it: on a symlink it goes where that leads, because a runtime would
+  // have the directory replace it.
+  void place_directory(const std::string& path, const std::string& real,
+                       const Node& node) {
+    const Node* there = below_.find(real);
     if (there != nullptr && there->type == FileType::symlink) {
-      const auto led = follow(below_.nodes(), real, Missing::append);
-      if (led) {
-        moved_[path] = *led;
-        write_implied(*led);
-        return;
-      }
+      const std::string& led = moved_[path] = directory_behind(below_.nodes(), real);
+      write_implied(node.implied ? std::string_view(led) : parent_of(led));
+      if (!node.implied) settled_.insert_or_assign(led, node);
+    } else if (!node.implied) {
+      settled_.insert_or_assign(real, node);
+    } else if (there != nullptr && !is_directory(*there)) {
+      throw no_directory(real);
+    } else {
+      write_implied(real);
     }
-    write_implied(real);
   }
 
   // The directory and those above it, where no layer of ours has them yet.
@@ -93,7 +89,7 @@ class Settling {
     for (; !path.empty(); path = parent_of(path)) {
       const Node* there = below_.find(path);
       if (there != nullptr && is_directory(*there)) return;
-      settled_.try_emplace(std::string(path), implied_directory());
+      settled_.try_emplace(std::string(path), implied_directory(k_constant_time));
     }
   }
 
@@ -111,7 +107,7 @@ class Settling {
   const Tree& below_;
   bool scratch_;
   Tree::Nodes settled_;
-  // Implied directories that are symlinks below, and where those lead.
+  // Directories that are symlinks below, and where those lead.
   std::map<std::string, std::string, std::less<>> moved_;
 };
 
@@ -120,6 +116,21 @@ Tree change_of(const LayerPlan& layer, std::span<const Tree> results) {
   for (const StepIndex step : layer.steps)
     changes.push_back(results[step]);
   return merge(changes, true);
+}
+
+// Gives the error the place of the step that cannot be laid on what is below it.
+void blame_step(oci::Error& error, const Tree& below, const LayerPlan& layer,
+                std::span<const Tree> results) {
+  std::vector<Tree> laid{below};
+  for (std::size_t i = 0; i < layer.steps.size() && i < layer.places.size(); ++i) {
+    laid.push_back(results[layer.steps[i]]);
+    try {
+      merge(laid, false);
+    } catch (const oci::Error&) {
+      error.at(layer.places[i]);
+      return;
+    }
+  }
 }
 
 // Which package each path belongs to. Names of one file follow the first of them.
@@ -242,9 +253,15 @@ std::vector<LayerChange> layer_changes(const VariantPlan& plan, const Layering& 
   Tree below;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     const LayerPlan& planned = plan.layers[i];
-    const Tree change = change_of(planned, results);
-    LayerChange layer{planned.name, planned.history,
-                      Settling(below, !plan.base).settle(change)};
+    LayerChange layer{planned.name, planned.history, {}};
+    Tree change;
+    try {
+      change = change_of(planned, results);
+      layer.change = Settling(below, !plan.base).settle(change);
+    } catch (oci::Error& error) {
+      blame_step(error, below, planned, results);
+      throw;
+    }
     if (planned.by_package && !hides_directories(layer.change)) {
       for (LayerChange& part : split_by_package(layer, share))
         layers.push_back(std::move(part));
@@ -259,11 +276,12 @@ std::vector<LayerChange> layer_changes(const VariantPlan& plan, const Layering& 
 
 Tree merged_changes(const VariantPlan& plan, std::span<const Tree> results,
                     const Tree& base) {
-  Tree merged = base;
-  for (const LayerPlan& layer : plan.layers) {
-    merged = merge(merged, change_of(layer, results), false);
-  }
-  return merged;
+  std::vector<Tree> changes;
+  for (const LayerPlan& layer : plan.layers)
+    changes.push_back(change_of(layer, results));
+  if (!plan.base) return merge(changes, false);
+  // The layers were made without a look at the base, and that is how they lie on it.
+  return merge(base, merge(changes, true), false, OnSymlink::replace);
 }
 
 }  // namespace lithify

@@ -22,11 +22,12 @@ struct LayerChange {
 //
 // From scratch, a directory that nobody declared is written in the first layer that needs
 // it (0755, 0:0, 1980-01-01), and a whiteout only where a lower layer has the path. Over
-// a base such directories are never written, and whiteouts always. A directory that
-// nobody declared and that is a symlink to a directory in a lower layer of ours is not
-// written: what is in it goes where the symlink leads.
+// a base such directories are never written, and whiteouts always. A directory that is
+// a symlink in a lower layer of ours is written, with what is in it, where that leads.
 //
-// More layers than the budget allows is Errc::bad_input with a hint.
+// A change that cannot be laid on what is below it, as a file below a file, is
+// Errc::bad_input with its step's place. So, with a hint, are more layers than the budget
+// allows.
 std::vector<LayerChange> layer_changes(const VariantPlan& plan, const Layering& layering,
                                        std::span<const Tree> results);
 

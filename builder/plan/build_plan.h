@@ -26,7 +26,8 @@ struct LayerPlan {
   std::string name;     // for people: the layer: name, or the step's text
   std::string history;  // created_by
   std::vector<StepIndex> steps;
-  bool by_package = false;  // may be split by origin within the image's budget
+  bool by_package = false;         // may be split by origin within the image's budget
+  std::vector<Place> places = {};  // of the steps, for messages
 };
 
 struct VariantPlan {

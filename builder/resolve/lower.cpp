@@ -41,6 +41,7 @@ class VariantLowering {
       const StepIndex index = lower_step(image, variant, step, plan);
       LayerPlan& layer = layer_for(step, image.layering, first_own, plan);
       layer.steps.push_back(index);
+      layer.places.push_back(step.place);
       layer.by_package |= image.layering.strategy == Layering::Strategy::by_package &&
                           std::holds_alternative<PackagesStep>(step.verb);
     }
@@ -131,7 +132,8 @@ class VariantLowering {
         layering.strategy == Layering::Strategy::single ||
         (!first && !step.layer.empty() && plan.layers.back().name == step.layer);
     if (first || !joins) {
-      plan.layers.push_back({step.layer.empty() ? step.text : step.layer, "", {}, false});
+      plan.layers.push_back(
+          {step.layer.empty() ? step.text : step.layer, "", {}, false, {}});
     }
     LayerPlan& layer = plan.layers.back();
     layer.history += (layer.history.empty() ? "" : "; ") + step.text;

@@ -25,7 +25,11 @@ class Editor {
   void perform(const FileAction& action) {
     if (context_.stop.stop_requested()) throw oci::Cancelled();
     Tree change = std::visit(*this, action);
-    change_ = change_.nodes().empty() ? std::move(change) : merge(change_, change, true);
+    const bool layer = std::holds_alternative<UnpackLayerAction>(action);
+    change_ = change_.nodes().empty()
+                  ? std::move(change)
+                  : merge(change_, change, true,
+                          layer ? OnSymlink::replace : OnSymlink::follow);
   }
   Tree finish() && { return std::move(change_); }
 

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace lithify {
 
 namespace {
@@ -53,6 +55,25 @@ std::optional<std::string> follow(const Tree::Nodes& nodes, std::string_view pat
     at = std::move(next);
   }
   return at;
+}
+
+std::string directory_behind(const Tree::Nodes& nodes, std::string_view link) {
+  auto led = follow(nodes, link, Missing::append);
+  if (led) {
+    const auto target = nodes.find(*led);
+    const bool absent =
+        target == nodes.end() || target->second.type == oci::FileType::whiteout;
+    if (absent || is_directory(target->second)) return std::move(*led);
+  }
+  throw oci::Error(oci::Errc::bad_input,
+                   fmt::format("/{} is a symlink to {}, which is no directory, so "
+                               "nothing can be placed below it",
+                               link, nodes.find(link)->second.link));
+}
+
+oci::Error no_directory(std::string_view path) {
+  return {oci::Errc::bad_input,
+          fmt::format("/{} is a file, so nothing can be placed below it", path)};
 }
 
 }  // namespace lithify

@@ -1,25 +1,19 @@
 // merge: changes laid over a tree, as OCI's layers are.
 #include <algorithm>
 
-#include <fmt/format.h>
-
-#include "oci/base/error.h"
-
 #include "builder/tree/follow.h"
 #include "builder/tree/tree.h"
 
 namespace lithify {
 
-using oci::Errc;
-using oci::Error;
 using oci::FileType;
 
 namespace {
 
 class Merger {
  public:
-  Merger(Tree::Nodes& nodes, bool keep_whiteouts)
-      : nodes_(nodes), keep_(keep_whiteouts) {}
+  Merger(Tree::Nodes& nodes, bool keep_whiteouts, OnSymlink on_symlink)
+      : nodes_(nodes), keep_(keep_whiteouts), on_symlink_(on_symlink) {}
 
   void lay(const Tree::Nodes& change) {
     redirects_.clear();
@@ -77,42 +71,41 @@ class Merger {
           keep_ && (old.type == FileType::opaque || node.type == FileType::opaque);
       if (!node.implied) old = node;
       old.type = opaque ? FileType::opaque : FileType::directory;
+    } else if (old.type == FileType::symlink && follows(node)) {
+      redirect(path, node);
     } else if (!node.implied || old.type == FileType::whiteout) {
       // What stood here hid what is further below; the directory must go on hiding it,
       // and so has to be written even if nobody declared it.
       old = node;
       old.type = keep_ ? FileType::opaque : FileType::directory;
       old.implied = false;
-    } else if (old.type == FileType::symlink) {
-      redirect(path, node);
     } else {
-      throw Error(Errc::bad_input,
-                  fmt::format("/{} is a file, so nothing can be placed below it", path));
+      throw no_directory(path);
     }
   }
 
-  // What `change` has below `path` goes where the symlink at `path` leads.
+  // An opaque directory stands for itself, whatever was in its place.
+  bool follows(const Node& directory) const {
+    return directory.implied ||
+           (directory.type == FileType::directory && on_symlink_ == OnSymlink::follow);
+  }
+
+  // `node` and what `change` has below it go where the symlink at `path` leads.
   void redirect(const std::string& path, const Node& node) {
-    const auto led = follow(nodes_, path, Missing::append);
-    const auto target = led ? nodes_.find(*led) : nodes_.end();
-    if (!led || (target != nodes_.end() && target->second.type != FileType::whiteout &&
-                 !is_directory(target->second))) {
-      throw Error(Errc::bad_input,
-                  fmt::format("/{} is a symlink that leads to no directory, so nothing "
-                              "can be placed below it",
-                              path));
-    }
-    redirects_.emplace(as_written_, *led);
-    ensure_directory(*led, node);
+    const std::string led = directory_behind(nodes_, path);
+    redirects_.emplace(as_written_, led);
+    if (led.empty() && node.implied) return;
+    ensure_directory(parent_of(led), node.attributes.mtime);
+    lay_directory(led, node);
   }
 
   // A whiteout on the way becomes a directory again.
-  void ensure_directory(const std::string& path, const Node& implied) {
+  void ensure_directory(std::string_view path, std::int64_t mtime) {
     if (path.empty()) return;
     const auto found = nodes_.find(path);
     if (found != nodes_.end() && is_directory(found->second)) return;
-    ensure_directory(std::string(parent_of(path)), implied);
-    lay_directory(path, implied);
+    ensure_directory(parent_of(path), mtime);
+    lay_directory(std::string(path), implied_directory(mtime));
   }
 
   // `path` below the nearest directory above it that was redirected.
@@ -138,6 +131,7 @@ class Merger {
 
   Tree::Nodes& nodes_;
   const bool keep_;
+  const OnSymlink on_symlink_;
   std::string_view as_written_;  // the path now laid, as the change has it
   // Directory as the change has it -> where its contents go.
   std::map<std::string, std::string, std::less<>> redirects_;
@@ -164,16 +158,17 @@ Tree merge(std::span<const Tree> changes, bool keep_whiteouts) {
     nodes = changes.front().nodes();
     changes = changes.subspan(1);
   }
-  Merger merger(nodes, keep_whiteouts);
+  Merger merger(nodes, keep_whiteouts, OnSymlink::follow);
   for (const Tree& change : changes)
     merger.lay(change.nodes());
   return Tree(std::move(nodes));
 }
 
-Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts) {
+Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts,
+           OnSymlink on_symlink) {
   if (below.nodes().empty()) return merge({&change, 1}, keep_whiteouts);
   Tree::Nodes nodes = below.nodes();
-  Merger(nodes, keep_whiteouts).lay(change.nodes());
+  Merger(nodes, keep_whiteouts, on_symlink).lay(change.nodes());
   return Tree(std::move(nodes));
 }
 

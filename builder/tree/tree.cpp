@@ -115,15 +115,19 @@ void check_sound(const Tree::Nodes& nodes) {
   }
 }
 
+Node implied_directory(std::int64_t mtime) {
+  Node directory;
+  directory.type = FileType::directory;
+  directory.attributes.mode = 0755;
+  directory.attributes.mtime = mtime;
+  directory.implied = true;
+  return directory;
+}
+
 void add_implied_parents(Tree::Nodes& nodes, std::string_view path, std::int64_t mtime) {
   for (std::string_view at = parent_of(path); !at.empty(); at = parent_of(at)) {
     if (nodes.find(at) != nodes.end()) return;
-    Node directory;
-    directory.type = FileType::directory;
-    directory.attributes.mode = 0755;
-    directory.attributes.mtime = mtime;
-    directory.implied = true;
-    nodes.emplace(at, std::move(directory));
+    nodes.emplace(at, implied_directory(mtime));
   }
 }
 

@@ -116,16 +116,25 @@ std::string_view name_of(std::string_view path);
 // tree itself. Whiteouts need none above them.
 void check_sound(const Tree::Nodes& nodes);
 
-// Adds directories above `path` that are missing, marked implied (0755, 0:0, `mtime`).
+// A directory that nobody declared: 0755, 0:0.
+Node implied_directory(std::int64_t mtime);
+
+// Adds directories above `path` that are missing, implied.
 void add_implied_parents(Tree::Nodes& nodes, std::string_view path, std::int64_t mtime);
 
+// What a directory that somebody declared does to a symlink which it is laid on. Steps
+// follow it, as `cp` and dpkg do. In the layers of an OCI image it replaces the symlink.
+enum class OnSymlink { follow, replace };
+
 // Lays `change` over `below`: whiteouts and opaque marks take away, a directory over a
-// directory keeps what is in it, anything else replaces. An implied directory never
-// replaces: over a symlink, what is under it goes where the symlink leads (directories
-// missing there are implied too); over a file it is Errc::bad_input. With
-// `keep_whiteouts` the result is itself a change, and a directory in the place of
-// something else becomes opaque.
-Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts);
+// directory keeps what is in it and gives its attributes, anything else replaces. A
+// directory over a symlink goes with all that is in it where the symlink leads (what is
+// missing there is implied); if that is no directory, it is Errc::bad_input. An implied
+// directory never replaces: over a file it is Errc::bad_input. With `keep_whiteouts` the
+// result is itself a change, and a directory in the place of something else becomes
+// opaque.
+Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts,
+           OnSymlink on_symlink = OnSymlink::follow);
 
 // All of them, lowest first, at the cost of one copy.
 Tree merge(std::span<const Tree> changes, bool keep_whiteouts);

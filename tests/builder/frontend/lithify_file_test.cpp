@@ -358,3 +358,62 @@ TEST_CASE("hostile files end soon") {
               .starts_with("L0003"));
   }
 }
+
+TEST_CASE("packages steps have numbers that no argument and no other step shifts") {
+  const std::string text =
+      "lithify: 1\nargs: {d: {type: bool, default: false}}\n"
+      "sources: {deb: {apt: {suites: [s]}}}\nimage:\n  from: scratch\n  steps:\n"
+      "    - {dir: /z}\n"
+      "    - {packages: [gdb], from: deb, when: {arg: {d: true}}}\n"
+      "    - {packages: [bash], from: deb}\n";
+  const ImageRecipe image = recipe_of(text).images.at(0);
+  CHECK(image.name == "my-project");
+  CHECK(image.lock_name == "image");
+  CHECK(image.packages_steps == 2);
+  REQUIRE(image.variants[0].steps.size() == 2);
+  CHECK(std::get<PackagesStep>(image.variants[0].steps[1].verb).number == 1);
+  FrontendOptions debug;
+  debug.args["d"] = "true";
+  const ImageRecipe all = recipe_of(text, debug).images.at(0);
+  CHECK(std::get<PackagesStep>(all.variants[0].steps[1].verb).number == 0);
+  CHECK(std::get<PackagesStep>(all.variants[0].steps[2].verb).number == 1);
+}
+
+TEST_CASE("images have their own names in the lock") {
+  const auto recipe = recipe_of(
+      "lithify: 1\nimages:\n  a: {from: scratch, steps: []}\n"
+      "  b: {from: scratch, steps: []}\n");
+  CHECK(recipe.images.at(1).lock_name == "b");
+}
+
+TEST_CASE("nothing is made below a file that the same image makes") {
+  const std::string head =
+      "lithify: 1\nsources: {src: {local: .}}\nimage:\n  from: scratch\n  steps:\n";
+  const std::string file = "    - {file: /a, text: x}\n";
+  const std::string below = "    - {file: /a/b, text: x}\n";
+  CHECK(errors_in(head + file + below) ==
+        "L0110 7:8+4 /a/b would stand below the file /a\n");
+  CHECK(errors_in(head + file + "    - {copy: ., from: src, into: /a}\n") ==
+        "L0110 7:8+4 /a/* would stand below the file /a\n");
+  // It may have been replaced meanwhile.
+  for (const char* between : {"    - {dir: /a}\n", "    - {remove: [/a]}\n",
+                              "    - {copy: ., from: src, to: /}\n"}) {
+    CHECK(errors_in(head + file + between + below).empty());
+  }
+}
+
+TEST_CASE("$(epoch) is the epoch that the file asks for") {
+  FrontendOptions options;
+  options.epoch = [](const EpochRule& rule) { return rule.seconds; };
+  const auto labelled = [&](const std::string& epoch) {
+    return recipe_of("lithify: 1\n" + epoch +
+                         "image:\n  from: scratch\n  steps: []\n"
+                         "  config: {labels: {e: $(epoch)}}\n",
+                     options)
+        .images.at(0)
+        .variants.at(0)
+        .config.labels.at("e");
+  };
+  CHECK(labelled("epoch: 7\n") == "7");
+  CHECK(labelled("") == "0");
+}

@@ -120,14 +120,51 @@ TEST_CASE("a symlink to nothing yet makes the directory it leads to") {
         Paths{"run", "run/here", "run/here/a", "var", "var/run"});
 }
 
-TEST_CASE("a declared directory replaces a symlink below and hides nothing") {
+TEST_CASE("a declared directory over a symlink is written where that leads") {
   const std::vector<Tree> trees = {
       Tree({{"lib", symlink("usr/lib")}, {"usr", implied()}, {"usr/lib", directory()}}),
       Tree({{"lib", directory()}, {"lib/a", file("a")}}),
   };
   const auto layers = layer_changes(plan_of(2), {}, trees);
-  CHECK(paths(layers[1].change) == Paths{"lib", "lib/a"});
-  CHECK(layers[1].change.find("lib")->type == FileType::directory);
+  CHECK(paths(layers[1].change) == Paths{"usr/lib", "usr/lib/a"});
+  CHECK(layers[1].change.find("usr/lib")->type == FileType::directory);
+  CHECK(paths(merged_changes(plan_of(2), trees, {})) ==
+        Paths{"lib", "usr", "usr/lib", "usr/lib/a"});
+}
+
+TEST_CASE("on a base a declared directory lies as its layer does") {
+  VariantPlan plan = plan_of(1);
+  plan.base = BaseImage{"layout:base", {"type", oci::Digest::of("m"), 1}};
+  const std::vector<Tree> trees = {Tree({{"lib", directory()}, {"lib/a", file("a")}})};
+  const Tree base({{"lib", symlink("usr/lib")}, {"usr", directory()}});
+  CHECK(paths(layer_changes(plan, {}, trees)[0].change) == Paths{"lib", "lib/a"});
+  CHECK(paths(merged_changes(plan, trees, base)) == Paths{"lib", "lib/a", "usr"});
+}
+
+TEST_CASE("what cannot be laid on what is below it is told with its step's place") {
+  const Tree a({{"a", file("a")}});
+  const Tree link({{"a", symlink("b")}, {"b", file("b")}});
+  const Tree below_a({{"a", implied()}, {"a/b", file("b")}});
+  const Tree other({{"c", file("c")}});
+  const auto line_of_refusal = [](const VariantPlan& plan, std::vector<Tree> trees) {
+    try {
+      layer_changes(plan, {}, trees);
+    } catch (const oci::Error& error) {
+      return error.place().line;
+    }
+    return 0;
+  };
+  VariantPlan one = plan_of(1);
+  one.layers[0].steps = {0, 1, 2};
+  one.layers[0].places = {{"f", 1}, {"f", 2}, {"f", 3}};
+  CHECK(line_of_refusal(one, {a, other, below_a}) == 3);
+  CHECK(line_of_refusal(one, {link, below_a, other}) == 2);
+  VariantPlan several = plan_of(3);
+  for (int i = 0; i < 3; ++i)
+    several.layers[i].places = {{"f", i + 1}};
+  CHECK(line_of_refusal(several, {a, other, below_a}) == 3);
+  CHECK(line_of_refusal(several, {link, below_a, other}) == 2);
+  CHECK(line_of_refusal(several, {a, other, other}) == 0);
 }
 
 TEST_CASE("steps of one layer are merged, and what came and went leaves nothing") {

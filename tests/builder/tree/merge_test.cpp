@@ -63,9 +63,43 @@ TEST_CASE("below an implied directory over a symlink, files go where it leads") 
           "l lib=usr/lib\nd usr\nd usr/lib\nf usr/lib/a\nf usr/lib/b\ni usr/lib/sub\n"
           "f usr/lib/sub/c\n");
   }
-  SECTION("a declared directory replaces the symlink") {
-    CHECK(shape_of(merge(below, tree_of({"d lib", "f lib/b=2"}), false)) ==
+}
+
+TEST_CASE("a declared directory over a symlink goes where that leads") {
+  const Tree below = tree_of({"l lib=usr/lib", "d usr", "d usr/lib", "f usr/lib/a=1"});
+  Tree::Nodes nodes = tree_of({"d lib", "d lib/sub", "f lib/sub/b=2"}).nodes();
+  nodes.at("lib").attributes.mode = 0700;
+  for (const bool keep : {false, true}) {
+    const Tree merged = merge(below, Tree(nodes), keep);
+    CHECK(shape_of(merged) ==
+          "l lib=usr/lib\nd usr\nd usr/lib\nf usr/lib/a\nd usr/lib/sub\n"
+          "f usr/lib/sub/b\n");
+    CHECK(merged.find("usr/lib")->attributes.mode == 0700);
+  }
+  SECTION("and so it does where nothing is there yet") {
+    CHECK(shape_of(merge(tree_of({"l lib=usr/lib"}), Tree(nodes), false)) ==
+          "l lib=usr/lib\ni usr\nd usr/lib\nd usr/lib/sub\nf usr/lib/sub/b\n");
+  }
+  SECTION("in a layer, and where it is opaque, it replaces the symlink") {
+    CHECK(shape_of(merge(below, tree_of({"d lib", "f lib/b=2"}), false,
+                         lithify::OnSymlink::replace)) ==
           "d lib\nf lib/b\nd usr\nd usr/lib\nf usr/lib/a\n");
+    CHECK(shape_of(merge(below, tree_of({"o lib", "f lib/b=2"}), false)) ==
+          "d lib\nf lib/b\nd usr\nd usr/lib\nf usr/lib/a\n");
+  }
+}
+
+TEST_CASE("a directory over a symlink to a file is refused with both names") {
+  const Tree below = tree_of({"l a=b", "f b=1"});
+  for (const char* directory : {"d a", "i a"}) {
+    try {
+      merge(below, tree_of({directory, "f a/x=1"}), false);
+      FAIL("nothing was thrown");
+    } catch (const oci::Error& error) {
+      CHECK(std::string(error.what()) ==
+            "/a is a symlink to b, which is no directory, so nothing can be placed below "
+            "it");
+    }
   }
 }
 
