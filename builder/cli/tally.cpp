@@ -32,6 +32,12 @@ void Tally::output(oci::ActivityId id, std::string_view text) noexcept {
 }
 
 void Tally::warned(oci::ActivityId id, std::string_view text) noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    if (!warnings_.emplace(text).second) return;
+  } catch (...) {
+    // Then it is told twice.
+  }
   to_.warned(id, text);
 }
 

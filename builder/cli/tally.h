@@ -1,9 +1,11 @@
-// Tally: counts how the direct children of one activity ended, and passes everything on.
+// Tally: counts how the direct children of one activity ended, and passes everything on,
+// the same warning once.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <mutex>
 #include <set>
+#include <string>
 
 #include "oci/base/activity.h"
 
@@ -33,6 +35,7 @@ class Tally final : public oci::ProgressReporter {
   mutable std::mutex mutex_;
   oci::ActivityId root_ = 0;
   std::set<oci::ActivityId> children_;
+  std::set<std::string, std::less<>> warnings_;  // steps of several platforms agree
   Counts counts_;
 };
 

@@ -164,6 +164,13 @@ Glob::Glob(std::string_view pattern) {
   if (!components_.empty() && components_.back() == "**") cover_ = accept_ >> 1;
 }
 
+std::string Glob::literal_parent() const {
+  std::string parent;
+  for (std::size_t i = 0; i + 1 < components_.size() && !wild_[i]; ++i)
+    parent += (i == 0 ? "" : "/") + components_[i];
+  return parent;
+}
+
 // A "**" that is not the last component may stand for nothing.
 Glob::State Glob::closure(State state) const {
   const State skippable = any_ & ~cover_;

@@ -30,6 +30,9 @@ class Glob {
   // No wildcard in it: it names one path, which is literal().
   bool is_literal() const { return literal_; }
   const std::string& literal() const { return text_; }
+  // The directory that every match is below as far as the pattern names it: of "a/b" it
+  // is "a", of "a/b/*/c" it is "a/b".
+  std::string literal_parent() const;
 
  private:
   friend class PathFilter;

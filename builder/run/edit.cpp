@@ -124,12 +124,18 @@ const Tree& EditContext::input(InputIndex index) const {
   return inputs[index];
 }
 
+void EditContext::warn(const std::string& text) const {
+  activity.warn(place.file.empty() || place.line == 0
+                    ? text
+                    : fmt::format("{}:{}: {}", place.file, place.line, text));
+}
+
 Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
                   oci::BlobStore& store, oci::Activity& activity, std::stop_token stop) {
   if (step.below > inputs.size()) {
     throw Error(Errc::internal, "a step stands on more trees than it has inputs");
   }
-  const EditContext context{edit, inputs, store, activity, std::move(stop)};
+  const EditContext context{edit, inputs, store, activity, std::move(stop), step.place};
   if (edit.actions.size() == 1 && step.below == 0) {
     if (const auto* copy = std::get_if<CopyAction>(&edit.actions.front())) {
       context.input(copy->input);  // it is there

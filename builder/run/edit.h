@@ -20,9 +20,12 @@ struct EditContext {
   oci::BlobStore& store;
   oci::Activity& activity;
   std::stop_token stop;
+  Place place = {};  // of the step, for warnings
 
   // The input an action names. Errc::internal if there is none such.
   const Tree& input(InputIndex index) const;
+  // Says where the step stands.
+  void warn(const std::string& text) const;
 };
 
 // The change that the actions make together. `inputs` are the step's and may be used up;

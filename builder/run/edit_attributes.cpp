@@ -16,9 +16,21 @@ using oci::FileType;
 
 namespace {
 
+// The glob with the symlinks above what it names followed, as steps that write follow
+// them: /bin/sh of an image with merged /usr is /usr/bin/sh.
+Glob followed(const Glob& written, const Tree& tree) {
+  const std::string parent = written.literal_parent();
+  const auto led = tree.resolve(parent);
+  if (!led || *led == parent) return written;
+  // No pattern can spell such a name.
+  if (led->find_first_of("*?[") != std::string::npos) return written;
+  return Glob(*led + "/" + written.literal().substr(parent.size() + 1));
+}
+
 // Calls `with(path, node)` for what the glob matches, and says how many those were.
 template <class With>
-std::size_t each_match(const Glob& glob, const Tree& tree, With with) {
+std::size_t each_match(const Glob& written, const Tree& tree, With with) {
+  const Glob glob = followed(written, tree);
   if (glob.is_literal()) {
     const Node* node = tree.find(glob.literal());
     if (node) with(glob.literal(), *node);
@@ -75,7 +87,7 @@ Tree remove_files(const RemoveStep& what, const Tree& below, const EditContext& 
           if (path.empty() || stands_below_any(path, removed)) return;
           removed[path].type = FileType::whiteout;
         });
-    if (matches == 0) context.activity.warn(pattern + " is not there to be removed");
+    if (matches == 0) context.warn(pattern + " is not there to be removed");
   }
   // A pattern may have named a directory after its contents.
   for (auto at = removed.begin(); at != removed.end();)
@@ -94,7 +106,7 @@ Tree set_attributes(const AttrsStep& what, const Tree& below,
     };
     if (each_match(glob, below, change) > 0) continue;
     if (!glob.is_literal()) {
-      context.activity.warn(pattern + " matches nothing whose attributes could change");
+      context.warn(pattern + " matches nothing whose attributes could change");
       continue;
     }
     Error error(Errc::not_found, fmt::format("{} is not in the image", pattern));

@@ -272,3 +272,37 @@ TEST_CASE("a directory that is named takes `mode` where it has no `dir-mode`") {
   bench.add(lithify::SetAttributesAction{what});
   CHECK(bench.refusal() == "/tpm is not in the image | did you mean \"/tmp\"?");
 }
+
+TEST_CASE("removals and attributes reach through symlinks above what they name") {
+  Bench bench;
+  bench.below = {
+      tree_of({"l bin=usr/bin", "d usr", "d usr/bin", "f usr/bin/a=1", "f usr/bin/b=2"})};
+  lithify::AttrsStep what;
+  what.globs = {"/bin/b"};
+  what.mode = 0700;
+  bench.add(lithify::RemoveAction{{{"/bin/a*"}}});
+  bench.add(lithify::SetAttributesAction{what});
+  CHECK(bench.shape() == "i usr\ni usr/bin\nw usr/bin/a\nf usr/bin/b\n");
+  SECTION("a symlink that is named itself is not followed") {
+    bench.edit.actions = {lithify::RemoveAction{{{"/bin"}}}};
+    CHECK(bench.shape() == "w bin\n");
+  }
+}
+
+TEST_CASE("a removal of nothing warns with its place") {
+  struct Listener final : oci::ProgressReporter {
+    std::string told;
+    void started(oci::ActivityId, oci::ActivityId, std::string_view) noexcept override {}
+    void advanced(oci::ActivityId, std::uint64_t, std::uint64_t) noexcept override {}
+    void output(oci::ActivityId, std::string_view) noexcept override {}
+    void warned(oci::ActivityId, std::string_view text) noexcept override { told = text; }
+    void ended(oci::ActivityId, oci::Outcome) noexcept override {}
+  } listener;
+  oci::MemoryStore store;
+  oci::Activity activity(listener, "edit");
+  Step step;
+  step.place = {"lithify.yaml", 7};
+  const Edit edit{{lithify::RemoveAction{{{"/a"}}}}};
+  perform_edit(step, edit, {}, store, activity, {});
+  CHECK(listener.told == "lithify.yaml:7: /a is not there to be removed");
+}
