@@ -16,16 +16,14 @@ namespace lithify {
 
 namespace {
 
-constexpr std::size_t k_most_output = 64 * 1024;
-
-std::string read_output(const oci::Fd& from) {
+std::string read_output(const oci::Fd& from, std::size_t most) {
   std::string output;
   std::array<char, 4096> buffer;
   for (;;) {
     const ssize_t got = read(from.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return output;
-    const std::size_t room = k_most_output - output.size();
+    const std::size_t room = most - output.size();
     output.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
   }
 }
@@ -40,7 +38,7 @@ int wait_for(pid_t child) {
 
 }  // namespace
 
-ProgramResult run_program(const std::vector<std::string>& argv) {
+ProgramResult run_program(const std::vector<std::string>& argv, std::size_t most_output) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw oci::errno_error(errno, "making a pipe");
   const oci::Fd read_end(ends[0]);
@@ -61,7 +59,7 @@ ProgramResult run_program(const std::vector<std::string>& argv) {
   write_end = oci::Fd();
   if (problem != 0) return {};
   ProgramResult result;
-  result.output = read_output(read_end);
+  result.output = read_output(read_end, most_output);
   result.exit = wait_for(child);
   return result;
 }

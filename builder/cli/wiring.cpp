@@ -28,6 +28,7 @@ namespace {
 constexpr std::int64_t k_default_epoch = 315532800;  // 1980-01-01
 // 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
 constexpr std::int64_t k_last_epoch = 253402300799;
+constexpr std::size_t k_most_index = std::size_t{256} << 20;  // bytes of `git ls-files`
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t value = 0;
@@ -64,6 +65,38 @@ std::optional<std::int64_t> commit_time(const std::string& directory) {
                        : "git refuses to read the checkout " + directory)
       .add_note("`created` is the time of the git commit unless something else is said")
       .add_hint("set SOURCE_DATE_EPOCH, or write `epoch:` in the build file");
+}
+
+// A line of `git ls-files -s -z`: "100755 <object> <stage>\t<path>".
+std::optional<GitMode> git_mode(std::string_view line) {
+  const std::string_view mode = line.substr(0, line.find(' '));
+  if (mode == "100755") return GitMode::executable;
+  if (mode == "120000") return GitMode::symlink;
+  if (mode == "100644") return GitMode::plain;
+  return std::nullopt;  // a submodule
+}
+
+GitModes git_index(const std::string& directory) {
+  const auto list =
+      run_program({"git", "-C", directory, "ls-files", "-s", "-z"}, k_most_index);
+  if (list.exit != 0 || list.output.size() >= k_most_index) {
+    throw oci::Error(
+        oci::Errc::bad_input,
+        list.exit == 127 ? "git is not installed, so `modes: git` cannot be done"
+        : list.exit != 0 ? "git finds no index for `modes: git` in " + directory
+                         : "the git index of " + directory + " is too large")
+        .add_hint("make it a git checkout, or write `modes: fixed` or `modes: keep`");
+  }
+  GitModes modes;
+  std::string_view rest = list.output;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::size_t tab = line.find('\t');
+    const auto mode = git_mode(line);
+    if (mode && tab != std::string_view::npos) modes.emplace(line.substr(tab + 1), *mode);
+  }
+  return modes;
 }
 
 std::int64_t now_ns() {
@@ -268,7 +301,7 @@ Workshop Session::workshop(const Recipe& recipe) {
   }
   workshop.executor = std::make_unique<LocalExecutor>(
       LocalTools{store(), *stats_, *workshop.workers, workshop.downloader.get(),
-                 std::move(mirrors), now_ns});
+                 std::move(mirrors), now_ns, git_index});
   const auto lookup =
       options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
   workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);

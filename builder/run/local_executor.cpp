@@ -3,7 +3,6 @@
 #include "oci/base/error.h"
 
 #include "builder/run/edit.h"
-#include "builder/run/import.h"
 
 namespace lithify {
 
@@ -14,8 +13,11 @@ Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
     return perform_fetch(*fetch, tools, activity, std::move(stop));
   }
   if (const auto* import = std::get_if<Import>(&step.operation)) {
-    const CaptureTools tools{tools_.stats, tools_.workers, activity, std::move(stop)};
-    return perform_import(*import, tools_.now_ns(), tools);
+    const ImportTools tools{{tools_.stats, tools_.workers, activity, std::move(stop)},
+                            tools_.store,
+                            tools_.git_index,
+                            tools_.now_ns()};
+    return perform_import(*import, tools);
   }
   if (const auto* edit = std::get_if<Edit>(&step.operation)) {
     Tree tree =

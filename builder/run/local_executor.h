@@ -6,6 +6,7 @@
 
 #include "builder/run/executor.h"
 #include "builder/run/fetch.h"
+#include "builder/run/import.h"
 #include "builder/tree/capture.h"
 
 namespace lithify {
@@ -17,6 +18,7 @@ struct LocalTools {
   oci::Downloader* downloader = nullptr;  // nullptr: --offline
   Mirrors mirrors = {};
   std::function<std::int64_t()> now_ns;  // the clock, for files' ages alone
+  GitIndex git_index = {};               // for `modes: git`
 };
 
 class LocalExecutor final : public Executor {
