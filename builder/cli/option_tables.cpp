@@ -97,6 +97,9 @@ constexpr Flag k_flags[] = {
      set<&Options::locked>},
     {0, "--offline", "", k_builders | k_lock,
      "use no network; what is not in the store is an error", set<&Options::offline>},
+    {0, "--allow-repacked", "", k_builders,
+     "take an archive whose bytes changed but whose content is what the lock says",
+     set<&Options::allow_repacked>},
     {0, "--output", "KIND=PATH", k_build,
      "also write oci=DIR, oci-archive=FILE, docker-archive=FILE, rootfs=DIR or tar=FILE",
      [](Options& options, std::string_view value) {

@@ -34,6 +34,7 @@ struct Options {
   bool locked = false;
   bool offline = false;
   bool no_cache = false;
+  bool allow_repacked = false;
   bool json = false;
   bool update = false;
   bool check = false;

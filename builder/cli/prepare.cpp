@@ -34,6 +34,17 @@ Recipe recipe_for_lock(Session& session, const Workspace& workspace) {
   return read_recipe(session, platforms);
 }
 
+// With --locked the file stays as it is, and so the next build asks again.
+void accept_repacked(Session& session, Prepared& prepared) {
+  oci::Activity activity(session.progress(), "look for repacked archives");
+  const Recipe& recipe = prepared.workspace.recipe;
+  Lock lock = Resolver(session.world())
+                  .accept_repacked(recipe, prepared.lock, activity, session.stop());
+  activity.end(oci::Outcome::done);
+  prepared.lock_is_new |= lock != prepared.lock && !session.options().locked;
+  prepared.lock = std::move(lock);
+}
+
 oci::Error no_lock(const Workspace& workspace, const std::string& why) {
   return oci::Error(oci::Errc::stale,
                     fmt::format("there is no {} ({})", workspace.lock_file.string(), why))
@@ -115,6 +126,7 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
     prepared.lock = *workspace.lock;
     tell_unused(session, workspace);
   }
+  if (session.options().allow_repacked) accept_repacked(session, prepared);
   check_encoders(workspace.recipe, workspace, prepared.lock);
   prepared.epoch =
       epoch_of(workspace.recipe.epoch, workspace.recipe.directory, session.environment());

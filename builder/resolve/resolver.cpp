@@ -56,7 +56,36 @@ class Resolving {
     return std::move(lock_);
   }
 
+  Lock accept_repacked() {
+    lock_ = old_;
+    if (world_.http == nullptr) return std::move(lock_);
+    for (const UrlRequest& request : requests_of(recipe_).urls) {
+      const auto locked =
+          std::find_if(lock_.urls.begin(), lock_.urls.end(),
+                       [&](const LockedUrl& one) { return one.url == request.url; });
+      if (!request.archive || locked == lock_.urls.end()) continue;
+      if (!world_.store.has(locked->sha256)) accept(request, *locked);
+    }
+    return std::move(lock_);
+  }
+
  private:
+  void accept(const UrlRequest& request, LockedUrl& locked) {
+    LockedUrl now = fetch(request);
+    if (now == locked) return;
+    if (now.tree != locked.tree) {
+      throw oci::Error(oci::Errc::mismatch,
+                       "the content of " + oci::url_for_people(request.url) +
+                           " is not what the lock says, so it was not only packed anew")
+          .at(request.place, "asked for here")
+          .add_hint("see what has changed, then `lithify lock --update " +
+                    *request.sources.begin() + "`");
+    }
+    activity_.warn(oci::url_for_people(request.url) +
+                   " was packed anew; its content is what the lock says");
+    locked = std::move(now);
+  }
+
   struct Solved {
     LockedSet set;  // its members are named when all packages are known
     std::string architecture;
@@ -315,6 +344,11 @@ class Resolving {
 };
 
 }  // namespace
+
+Lock Resolver::accept_repacked(const Recipe& recipe, const Lock& lock,
+                               oci::Activity& activity, std::stop_token stop) {
+  return Resolving(world_, recipe, lock, {}, activity, std::move(stop)).accept_repacked();
+}
 
 Lock Resolver::resolve(const Recipe& recipe, const Lock& old, const Update& update,
                        oci::Activity& activity, std::stop_token stop) {

@@ -45,6 +45,12 @@ class Resolver {
   Lock resolve(const Recipe& recipe, const Lock& old, const Update& update,
                oci::Activity& activity, std::stop_token stop);
 
+  // `lock` with the bytes that archives have now, where those are not in the store and
+  // their url gives others with the same content; warns of each. Other content, or other
+  // bytes than the build file declares, is Errc::mismatch. Offline, `lock` as it is.
+  Lock accept_repacked(const Recipe& recipe, const Lock& lock, oci::Activity& activity,
+                       std::stop_token stop);
+
  private:
   World world_;
 };

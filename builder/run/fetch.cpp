@@ -74,10 +74,15 @@ void download(std::vector<std::string> urls, const Fetch& fetch, const FetchTool
     throw Error(Errc::bad_input, fmt::format("no mirror is known for {}", fetch.location))
         .add_hint("set LITHIFY_APT_MIRROR, or give the source a `uri`");
   }
-  const oci::DownloadRequest request{std::move(urls),
-                                     {fetch.expected, fetch.size},
-                                     fetch.file_name,
-                                     "lithify lock --update"};
+  const bool package = after(fetch.location, "apt:").has_value();
+  const oci::DownloadRequest request{
+      std::move(urls),
+      {fetch.expected, fetch.size},
+      fetch.file_name,
+      package
+          ? "lithify lock --update"
+          : "`lithify lock --update`; or, if it is an archive that may only have been "
+            "packed anew, `lithify build --allow-repacked`"};
   tools.downloader->fetch(request, activity, std::move(stop));
 }
 

@@ -220,9 +220,11 @@ class Downloader::Attempt {
     partial_.clear();
     if (++wrong_ < k_max_wrong) return;
     partial_.remove();
-    throw Error(Errc::mismatch, why)
-        .add_note(fmt::format("{} bytes with digest {} were expected", request_.blob.size,
-                              request_.blob.digest.str()));
+    Error error(Errc::mismatch, why);
+    error.add_note(fmt::format("{} bytes with digest {} were expected",
+                               request_.blob.size, request_.blob.digest.str()));
+    if (!request_.hint.empty()) error.add_hint(request_.hint);
+    throw error;
   }
 
   Error nobody_has_it() {

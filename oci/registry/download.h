@@ -27,7 +27,7 @@ struct DownloadRequest {
   std::vector<std::string> urls;  // mirrors of one file, best first
   BlobRef blob;                   // what the file must be
   std::string what;               // for messages: "bash 5.2.15-2 (amd64)"
-  std::string hint;               // what to type when no mirror has it
+  std::string hint;               // what to type when no mirror has it, or it as it was
 };
 
 // Safe to share between threads and processes: two that want one file take turns.
