@@ -8,7 +8,7 @@ namespace {
 
 // Raised when an executor's result for the same document changes; old entries of the step
 // cache are then simply never found again.
-constexpr std::uint64_t k_key_version = 1;
+constexpr std::uint64_t k_key_version = 2;
 
 // Names every field of an action or operation. A new field belongs here in the same
 // commit: tests/builder/plan/step_test.cpp changes each field and wants another key.
@@ -146,7 +146,7 @@ std::string key_document(const Step& step, std::span<const oci::Digest> inputs) 
   KeyDocument document;
   document.field("key-version", k_key_version).field("platform", step.platform.str());
   std::visit(Namer(document), step.operation);
-  document.field("below", std::uint64_t{step.below});
+  document.field("below", std::uint64_t{step.below}).field("on_base", step.on_base);
   document.field("inputs", std::uint64_t{inputs.size()});
   for (const auto& input : inputs)
     document.field("input", input.str());

@@ -61,6 +61,9 @@ struct Step {
   // The last `below` inputs are not sources but the changes this step stands on, lowest
   // first; their merge is the tree that Remove, SetAttributes and AddUsers look at.
   std::size_t below = 0;
+  // The first of them is a base whose layers are reused, so that all others lie on it as
+  // layers do (OnSymlink::replace).
+  bool on_base = false;
   oci::Platform platform;
   Place place;        // for messages only: it never enters a key
   std::string label;  // for progress: "copy . to /srv"

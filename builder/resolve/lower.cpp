@@ -180,6 +180,7 @@ class VariantLowering {
       const std::vector<StepIndex> steps = below(plan);
       step.inputs.insert(step.inputs.end(), steps.begin(), steps.end());
       step.below = steps.size();
+      step.on_base = plan.base.has_value();
     }
     step.operation = std::move(edit);
     return graph_.add(std::move(step));

@@ -19,8 +19,8 @@ namespace {
 // Applies actions one after another; the later see the earlier.
 class Editor {
  public:
-  Editor(const EditContext& context, std::span<const Tree> below)
-      : context_(context), below_(below) {}
+  Editor(const EditContext& context, std::span<const Tree> below, bool on_base)
+      : context_(context), below_(below), on_base_(on_base) {}
 
   void perform(const FileAction& action) {
     if (context_.stop.stop_requested()) throw oci::Cancelled();
@@ -80,11 +80,14 @@ class Editor {
   Tree seen() const {
     std::vector<Tree> all(below_.begin(), below_.end());
     all.push_back(change_);
-    return merge(all, false);
+    if (!on_base_) return merge(all, false);
+    const Tree ours = merge(std::span(all).subspan(1), true);
+    return merge(all.front(), ours, false, OnSymlink::replace);
   }
 
   const EditContext& context_;
   std::span<const Tree> below_;
+  const bool on_base_;
   Tree change_;
 };
 
@@ -132,7 +135,7 @@ void EditContext::warn(const std::string& text) const {
 
 Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
                   oci::BlobStore& store, oci::Activity& activity, std::stop_token stop) {
-  if (step.below > inputs.size()) {
+  if (step.below > inputs.size() || (step.on_base && step.below == 0)) {
     throw Error(Errc::internal, "a step stands on more trees than it has inputs");
   }
   const EditContext context{edit, inputs, store, activity, std::move(stop), step.place};
@@ -142,7 +145,7 @@ Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
       return copy_files(*copy, std::move(inputs[copy->input]), context);
     }
   }
-  Editor editor(context, inputs.last(step.below));
+  Editor editor(context, inputs.last(step.below), step.on_base);
   for (const FileAction& action : edit.actions)
     editor.perform(action);
   return std::move(editor).finish();

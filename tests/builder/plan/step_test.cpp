@@ -146,7 +146,10 @@ TEST_CASE("inputs, their number and what is below count") {
   CHECK(step_key(step, one) != step_key(step, {}));
   const auto before = step_key(step, one);
   step.below = 1;
-  CHECK(step_key(step, one) != before);
+  const auto above = step_key(step, one);
+  CHECK(above != before);
+  step.on_base = true;
+  CHECK(step_key(step, one) != above);
 }
 
 TEST_CASE("neighbouring fields cannot be confused") {

@@ -23,9 +23,11 @@ struct Bench {
   Tree source;
   std::vector<Tree> below;
   Edit edit;
+  bool on_base = false;
 
   Tree run() {
     Step step;
+    step.on_base = on_base;
     std::vector<Tree> inputs = {source};
     inputs.insert(inputs.end(), below.begin(), below.end());
     step.below = below.size();
@@ -305,4 +307,14 @@ TEST_CASE("a removal of nothing warns with its place") {
   const Edit edit{{lithify::RemoveAction{{{"/a"}}}}};
   perform_edit(step, edit, {}, store, activity, {});
   CHECK(listener.told == "lithify.yaml:7: /a is not there to be removed");
+}
+
+TEST_CASE("on a base whose layers are reused, changes are seen as layers lie") {
+  Bench bench;
+  bench.below = {tree_of({"l lib=usr/lib", "d usr", "d usr/lib", "f usr/lib/a=1"}),
+                 tree_of({"d lib", "f lib/b=2"})};
+  bench.add(lithify::RemoveAction{{{"**/b"}}});
+  CHECK(bench.shape() == "w usr/lib/b\n");
+  bench.on_base = true;
+  CHECK(bench.shape() == "w lib/b\n");
 }
