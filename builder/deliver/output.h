@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 
 #include "oci/base/activity.h"
@@ -14,13 +15,15 @@
 namespace lithify {
 
 // Every output appears whole or not at all; when making it fails, what was there before
-// is untouched. Directories above it are made.
+// is untouched. Directories above it are made, and go again if it fails. All throw
+// Cancelled when a stop is requested.
 
 // What is delivered, and where its bytes are.
 struct Delivery {
   const oci::Repository& from;
   oci::Descriptor root;
   std::string name;  // of the image
+  std::stop_token stop = {};
 };
 
 // An OCI layout. In one that is there, other images stay and `name` moves. Blobs of
@@ -35,7 +38,7 @@ void deliver_docker_archive(const Delivery& what, const std::filesystem::path& f
 
 // A blob as a file: a flat tar that was made in the store.
 void deliver_blob(const oci::BlobStore& store, const oci::BlobRef& blob,
-                  const std::filesystem::path& file);
+                  const std::filesystem::path& file, std::stop_token stop = {});
 
 struct RootfsOptions {
   const oci::BlobStore& store;
@@ -44,11 +47,15 @@ struct RootfsOptions {
 };
 
 // The tree as a directory. One that is there is replaced if it is empty or was made by
-// this function; anything else is Errc::bad_input. Users who are not root get the files
-// as their own; what they cannot make is told in one warning. A small file beside the
-// directory, ".<name>.lithify-rootfs", remembers that it is ours.
+// this function; anything else is Errc::bad_input. Of several processes that make it at
+// once each waits for its turn, and the last one's stays. Users who are not root get the
+// files as their own; what they cannot make is told in one warning. A small file beside
+// the directory, ".<name>.lithify-rootfs", remembers that it is ours.
 void deliver_rootfs(const Tree& tree, const std::filesystem::path& directory,
                     const RootfsOptions& options, oci::Activity& activity);
+
+// The small file beside it.
+std::filesystem::path rootfs_mark(const std::filesystem::path& directory);
 
 // Throws what deliver_rootfs would throw because of what stands at `directory` now.
 void refuse_foreign_rootfs(const std::filesystem::path& directory);

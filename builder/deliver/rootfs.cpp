@@ -1,8 +1,9 @@
 // deliver_rootfs: a tree as a directory that appears, or changes, in one rename.
 #include <cerrno>
 #include <fcntl.h>
-#include <set>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/deliver/directories_made.h"
 #include "builder/deliver/output.h"
 #include "builder/tree/materialise.h"
 
@@ -25,10 +27,6 @@ fs::path beside(const fs::path& directory, const std::string& ending) {
   return directory.parent_path() / ("." + directory.filename().string() + ending);
 }
 
-fs::path mark_of(const fs::path& directory) {
-  return beside(directory, ".lithify-rootfs");
-}
-
 // What names a directory wherever it is renamed to.
 std::string identity_of(const fs::path& directory) {
   struct stat status = {};
@@ -38,11 +36,37 @@ std::string identity_of(const fs::path& directory) {
   return fmt::format("{}:{}\n", status.st_dev, status.st_ino);
 }
 
-bool is_ours(const fs::path& directory) {
+bool is_marked(const fs::path& directory, const std::string& identity) {
   std::error_code problem;
-  if (!fs::is_regular_file(fs::symlink_status(mark_of(directory), problem))) return false;
-  const std::string marks = oci::read_file(mark_of(directory), k_max_mark);
-  return ("\n" + marks).find("\n" + identity_of(directory)) != std::string::npos;
+  if (!fs::is_regular_file(fs::symlink_status(rootfs_mark(directory), problem)))
+    return false;
+  const std::string marks = oci::read_file(rootfs_mark(directory), k_max_mark);
+  return ("\n" + marks).find("\n" + identity) != std::string::npos;
+}
+
+// A neighbour may replace directory and mark while we look; then we look again.
+bool is_ours(const fs::path& directory) {
+  std::string identity = identity_of(directory);
+  while (!is_marked(directory, identity)) {
+    std::string now = identity_of(directory);
+    if (now == identity) return false;
+    identity = std::move(now);
+  }
+  return true;
+}
+
+// The turn of one process in a directory. The lock is on the directory itself: no further
+// file, and gone with its process.
+oci::Fd take_turn_in(const fs::path& directory, const std::stop_token& stop) {
+  oci::Fd fd = oci::open_file(directory, O_RDONLY | O_DIRECTORY);
+  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      throw oci::errno_error(errno, "locking " + directory.string());
+    }
+    if (stop.stop_requested()) throw oci::Cancelled();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return fd;
 }
 
 // Directories of a root file system may forbid their owner to empty them.
@@ -102,6 +126,10 @@ void warn_of(const Unmade& unmade, oci::Activity& activity) {
 
 }  // namespace
 
+fs::path rootfs_mark(const fs::path& directory) {
+  return beside(directory, ".lithify-rootfs");
+}
+
 void refuse_foreign_rootfs(const fs::path& directory) {
   std::error_code problem;
   const fs::file_status status = fs::symlink_status(directory, problem);
@@ -119,9 +147,9 @@ void deliver_rootfs(const Tree& tree, const fs::path& directory,
                     const RootfsOptions& options, oci::Activity& activity) {
   oci::during([&] { return "writing the root file system " + directory.string(); },
               [&] {
+                DirectoriesMade above(directory.parent_path());
+                const oci::Fd turn = take_turn_in(directory.parent_path(), options.stop);
                 refuse_foreign_rootfs(directory);
-                std::error_code problem;
-                fs::create_directories(directory.parent_path(), problem);
                 const Scratch scratch(beside(directory, ".lithify-new"));
                 const Unmade unmade = materialise(
                     tree, scratch.path(),
@@ -130,10 +158,12 @@ void deliver_rootfs(const Tree& tree, const fs::path& directory,
                 // neither.
                 std::string marks = identity_of(scratch.path());
                 const std::string fresh = marks;
+                std::error_code problem;
                 if (fs::exists(directory, problem)) marks += identity_of(directory);
-                oci::write_file_atomically(mark_of(directory), marks);
+                oci::write_file_atomically(rootfs_mark(directory), marks);
                 put_in_place(scratch.path(), directory);
-                oci::write_file_atomically(mark_of(directory), fresh);
+                oci::write_file_atomically(rootfs_mark(directory), fresh);
+                above.keep();
                 warn_of(unmade, activity);
               });
 }

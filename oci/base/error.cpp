@@ -63,11 +63,16 @@ bool means_no_permission(int error_number) {
   return error_number == EACCES || error_number == EPERM;
 }
 
-// generic_category's texts come from the C locale unless setlocale was called; we never do.
+// generic_category's texts come from the C locale unless setlocale was called; we never
+// do.
 std::string told(int error_number, const std::string& doing) {
   return doing + ": " + std::generic_category().message(error_number);
 }
 
+constexpr const char* k_larger_place =
+    "free some space there, or choose a larger disk: LITHIFY_STORE for the store, "
+    "--output "
+    "for results";
 constexpr const char* k_writable_place =
     "choose a writable place: LITHIFY_STORE for the store, --output for results";
 
@@ -76,7 +81,7 @@ constexpr const char* k_writable_place =
 Error errno_error(int error_number, const std::string& doing) {
   Error error(kind_of(error_number), told(error_number, doing));
   if (error_number == ENOSPC || error_number == EDQUOT) {
-    error.add_hint("free some space there, or point LITHIFY_STORE at a larger disk");
+    error.add_hint(k_larger_place);
   } else if (error_number == EFBIG) {
     error.add_hint("raise the limit on file sizes: see `ulimit -f`");
   } else if (error_number == EROFS) {

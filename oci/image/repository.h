@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,9 @@ class Repository : public BlobStore {
 };
 
 // Copies everything reachable from `root`, children before parents, skipping what `to`
-// has. Push, pull, save, load and mirror are this one function.
+// has. Push, pull, save, load and mirror are this one function. Throws Cancelled when
+// `stop` is requested.
 void replicate(const Repository& from, const Descriptor& root, Repository& to,
-               Activity& activity);
+               Activity& activity, std::stop_token stop = {});
 
 }  // namespace oci

@@ -8,6 +8,7 @@
 
 #include "oci/base/error.h"
 #include "oci/base/json.h"
+#include "oci/base/stoppable_sink.h"
 #include "oci/image/archive.h"
 #include "oci/image/layout_index.h"
 #include "oci/image/manifest_graph.h"
@@ -39,8 +40,10 @@ void write_directory(Sink& to, const std::string& path) {
   to.write(as_bytes(tar_header(entry)));
 }
 
+using Members = std::map<std::string, Member>;
+
 // std::map's order is the order of bytes that the archives promise.
-void write_members(Sink& to, const std::map<std::string, Member>& members) {
+void write_members(Sink& to, const Members& members) {
   for (const auto& [name, member] : members) {
     const Entry entry{name, FileType::regular, {0644, 0, 0, k_mtime}, member.size};
     to.write(as_bytes(tar_header(entry)));
@@ -54,10 +57,30 @@ void write_members(Sink& to, const std::map<std::string, Member>& members) {
   write_zeros(to, 2 * k_tar_block);
 }
 
-std::uint64_t size_of_layer(Source& layer, const Digest& diff_id) {
+std::uint64_t size_of(const Members& members) {
+  std::uint64_t bytes = 2 * k_tar_block;
+  for (const auto& [name, member] : members)
+    bytes += k_tar_block + member.size + tar_padding(member.size);
+  return bytes;
+}
+
+// Who runs out of space is told how much would have been enough.
+void write_archive(Sink& to, const Members& members, std::stop_token stop) {
+  StoppableSink stoppable(to, std::move(stop));
+  try {
+    write_members(stoppable, members);
+  } catch (Error& e) {
+    if (e.code() == Errc::machine)
+      e.add_note(fmt::format("the archive has {} bytes", size_of(members)));
+    throw;
+  }
+}
+
+std::uint64_t size_of_layer(Source& layer, const Digest& diff_id, std::stop_token stop) {
   NullSink nowhere;
   HashingSink hashing(nowhere);
-  const std::uint64_t size = copy(layer, hashing);
+  StoppableSink stoppable(hashing, std::move(stop));
+  const std::uint64_t size = copy(layer, stoppable);
   const Digest found = std::move(hashing).finish();
   if (found != diff_id) {
     throw Error(Errc::mismatch,
@@ -69,22 +92,23 @@ std::uint64_t size_of_layer(Source& layer, const Digest& diff_id) {
 
 // tar wants the size before the content, so compressed layers are read twice.
 Member layer_member(const Repository& from, const Descriptor& layer,
-                    const Digest& diff_id) {
+                    const Digest& diff_id, std::stop_token stop) {
   const auto open = [&from, layer] {
     const BlobRef blob{layer.digest, layer.size};
     return decompressed(from.open(blob), Filters::layer, "layer " + layer.digest.brief(),
                         ArchiveLimits());
   };
-  const std::uint64_t size =
-      layer.digest == diff_id ? layer.size : size_of_layer(*open(), diff_id);
+  const std::uint64_t size = layer.digest == diff_id
+                                 ? layer.size
+                                 : size_of_layer(*open(), diff_id, std::move(stop));
   return {size, [open, diff_id, size] { return verified(open(), diff_id, size); }};
 }
 
 }  // namespace
 
 void write_oci_archive(const Repository& from, const Descriptor& root,
-                       const std::string& name, Sink& to) {
-  std::map<std::string, Member> members;
+                       const std::string& name, Sink& to, std::stop_token stop) {
+  Members members;
   for (const Descriptor& part : closure(from, root)) {
     const std::string path = "blobs/sha256/" + part.digest.hex();
     if (is_document(part.media_type)) {
@@ -101,11 +125,11 @@ void write_oci_archive(const Repository& from, const Descriptor& root,
   members.emplace("oci-layout", text_member(std::string(k_layout_marker)));
   write_directory(to, "blobs");
   write_directory(to, "blobs/sha256");
-  write_members(to, members);
+  write_archive(to, members, std::move(stop));
 }
 
 void write_docker_archive(const Repository& from, const Descriptor& root,
-                          const std::string& reference, Sink& to) {
+                          const std::string& reference, Sink& to, std::stop_token stop) {
   if (is_index(root.media_type)) {
     throw Error(Errc::bad_input,
                 "a docker archive holds an image for one platform, and "
@@ -124,13 +148,14 @@ void write_docker_archive(const Repository& from, const Descriptor& root,
                                              root.digest.brief(), manifest.layers.size(),
                                              config.diff_ids.size()));
   }
-  std::map<std::string, Member> members;
+  Members members;
   nlohmann::json layers = nlohmann::json::array();
   for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
     const std::string path = config.diff_ids[i].hex() + ".tar";
     layers.push_back(path);
     if (members.count(path) == 0) {
-      members.emplace(path, layer_member(from, manifest.layers[i], config.diff_ids[i]));
+      members.emplace(path,
+                      layer_member(from, manifest.layers[i], config.diff_ids[i], stop));
     }
   }
   const std::string config_path = manifest.config.digest.hex() + ".json";
@@ -139,7 +164,7 @@ void write_docker_archive(const Repository& from, const Descriptor& root,
       {"Config", config_path}, {"Layers", layers}, {"RepoTags", {reference}}};
   members.emplace("manifest.json",
                   text_member(canonical_json(nlohmann::json::array({image}))));
-  write_members(to, members);
+  write_archive(to, members, std::move(stop));
 }
 
 }  // namespace oci
