@@ -7,6 +7,7 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
+#include "builder/frontend/known_platforms.h"
 #include "builder/frontend/read_config.h"
 #include "builder/frontend/read_steps.h"
 #include "builder/frontend/suggest.h"
@@ -237,7 +238,10 @@ std::vector<oci::Platform> ImageReader::read_platforms(const YamlNode& list,
   for (const YamlNode* item : scalars_of(&expanded)) {
     const auto platform = oci::Platform::parse(item->text);
     if (!platform) continue;  // already reported
-    if (std::find(platforms.begin(), platforms.end(), *platform) != platforms.end()) {
+    if (!is_known(*platform)) {
+      problems_.error(unknown_platform(*platform).at(item->place(), "not known"));
+    } else if (std::find(platforms.begin(), platforms.end(), *platform) !=
+               platforms.end()) {
       problems_.error(offence(code::k_duplicate, item->place(),
                               fmt::format("platform {} stands twice", platform->str())));
     } else if (platforms.size() == k_max_platforms) {
