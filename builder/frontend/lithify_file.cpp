@@ -71,7 +71,7 @@ std::optional<YamlNode> top_scalar(const YamlNode& file, std::string_view key,
 
 void read_recipe(const YamlNode& file, const FrontendOptions& options, Recipe& recipe,
                  Problems& problems) {
-  Scope scope = read_scope(file, options, problems);
+  Scope scope = read_scope(file, options, recipe.arguments, problems);
   const auto epoch = top_scalar(file, "epoch", scope, problems);
   if (epoch) recipe.epoch = parse_epoch(epoch->text).value_or(EpochRule());
   if (options.epoch) scope.set("epoch", std::to_string(options.epoch(recipe.epoch)));

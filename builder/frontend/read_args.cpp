@@ -16,12 +16,13 @@ namespace {
 
 constexpr std::size_t k_max_value = 4096;
 constexpr std::size_t k_max_arguments = 256;
+constexpr const char* k_nobody = "its type, since nobody gave it";
 
 // A value, and who gave it.
 struct Given {
   std::string value;
-  oci::Place place;    // of the default
-  std::string origin;  // or where else it is from: "--arg version=1"
+  oci::Place place;    // of the default; none if somebody else gave it
+  std::string origin;  // as Argument has it
 };
 
 class ArgumentReader {
@@ -29,7 +30,7 @@ class ArgumentReader {
   ArgumentReader(const FrontendOptions& options, Problems& problems)
       : options_(options), problems_(problems) {}
 
-  std::optional<std::string> read(const YamlNode::Entry& entry) const {
+  std::optional<Argument> read(const YamlNode::Entry& entry) const {
     const std::string& name = entry.key.text;
     const YamlNode& argument = entry.value;
     const auto given = find(name, argument);
@@ -44,30 +45,31 @@ class ArgumentReader {
       problems_.error(std::move(error));
       return std::nullopt;
     }
-    return given->value;
+    return Argument{name, given->value, given->origin};
   }
 
  private:
   std::optional<Given> find(const std::string& name, const YamlNode& argument) const {
     const auto told = options_.args.find(name);
-    if (told != options_.args.end())
-      return Given{told->second, {}, fmt::format("--arg {}={}", name, told->second)};
+    if (told != options_.args.end()) return Given{told->second, {}, "--arg"};
     const std::string variable = text_of(argument, "env");
     const auto set = options_.environment.find(variable);
     if (!variable.empty() && set != options_.environment.end())
       return Given{set->second, {}, fmt::format("the environment variable {}", variable)};
     const YamlNode* fallback = argument.find("default");
     if (!fallback || !fallback->is_scalar()) return std::nullopt;
-    return Given{fallback->text, fallback->place(), ""};
+    const oci::Place place = fallback->place();
+    return Given{fallback->text, place,
+                 fmt::format("the default at {}:{}", place.file, place.line)};
   }
 
   // Text may be nothing and a switch is off; the others have no such value.
-  std::optional<std::string> without_value(const YamlNode::Entry& entry) const {
+  std::optional<Argument> without_value(const YamlNode::Entry& entry) const {
     const std::string type = type_of(entry.value);
     const bool required = flag_of(entry.value, "required", false);
     if (!required && type == "string" && !entry.value.find("pattern"))
-      return std::string();
-    if (!required && type == "bool") return std::string("false");
+      return Argument{entry.key.text, "", k_nobody};
+    if (!required && type == "bool") return Argument{entry.key.text, "false", k_nobody};
     oci::Error error = offence(code::k_missing_argument, entry.key.place(),
                                fmt::format("argument `{}` has no value", entry.key.text),
                                "somebody must give it");
@@ -149,20 +151,20 @@ void add_git(Scope& scope, const FrontendOptions& options) {
 }  // namespace
 
 Scope read_scope(const YamlNode& file, const FrontendOptions& options,
-                 Problems& problems) {
+                 std::vector<Argument>& arguments, Problems& problems) {
   Scope scope;
   refuse_unknown(file, options, problems);
   const ArgumentReader reader(options, problems);
-  const auto& arguments = entries_of(file, "args");
-  if (arguments.size() > k_max_arguments) {
-    problems.error(offence(code::k_too_large, arguments[k_max_arguments].key.place(),
+  const auto& declared = entries_of(file, "args");
+  if (declared.size() > k_max_arguments) {
+    problems.error(offence(code::k_too_large, declared[k_max_arguments].key.place(),
                            fmt::format("more than {} arguments", k_max_arguments)));
     return scope;
   }
-  for (const YamlNode::Entry& entry : arguments) {
-    const auto value = reader.read(entry);
-    if (value) {
-      scope.set("args." + entry.key.text, *value);
+  for (const YamlNode::Entry& entry : declared) {
+    if (auto argument = reader.read(entry)) {
+      scope.set("args." + entry.key.text, argument->value);
+      arguments.push_back(std::move(*argument));
     } else {
       scope.poison("args." + entry.key.text);
     }

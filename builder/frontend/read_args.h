@@ -9,9 +9,9 @@ namespace lithify {
 
 // The names that have a value in the whole file: args and git. $(epoch) waits until the
 // file's `epoch:` is read. The command line wins over the environment, that over the
-// default.
+// default; `arguments` gets to know which did.
 Scope read_scope(const YamlNode& file, const FrontendOptions& options,
-                 Problems& problems);
+                 std::vector<Argument>& arguments, Problems& problems);
 
 // Arguments that nothing used.
 void warn_unused_args(const YamlNode& file, const Scope& scope, Problems& problems);

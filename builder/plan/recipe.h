@@ -237,11 +237,20 @@ struct EpochRule {
   std::int64_t seconds = 0;  // for fixed
 };
 
+// What an argument of the build file is, and who said so: "--arg", "the environment
+// variable V", "the default at lithify.yaml:3".
+struct Argument {
+  std::string name;
+  std::string value;
+  std::string origin;
+};
+
 struct Recipe {
   std::string file;       // the build file, as the user named it
   std::string directory;  // absolute; what relative paths are relative to
   std::string project;
   EpochRule epoch;
+  std::vector<Argument> arguments;  // in the order written
   // By key: the source's name, or "name@linux/arm64" where $(platform.…) makes it differ.
   std::map<std::string, Source> sources;
   std::vector<ImageRecipe> images;  // in the order written
