@@ -270,23 +270,32 @@ std::vector<AptEntry> parse_deb822_sources(std::string_view text,
 }
 
 std::string parse_mirror_setting(std::string_view text, const std::string& file) {
-  constexpr std::string_view k_key = "apt-mirror";
+  std::string mirror;
   for (int line = 1; !text.empty(); ++line) {
     const std::size_t end = text.find('\n');
-    std::string_view content = trim(text.substr(0, end));
+    const std::string_view content = trim(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (!content.empty() && content.front() == '[') break;  // a table of someone else's
-    if (content.substr(0, k_key.size()) != k_key) continue;
-    content = trim(content.substr(k_key.size()));
-    if (content.empty() || content.front() != '=') continue;
-    content = trim(content.substr(1));
-    const std::size_t closing = content.find('"', 1);
-    if (content.empty() || content.front() != '"' || closing == std::string_view::npos) {
-      throw Error(Errc::bad_input, "expected apt-mirror = \"http://…\"").at({file, line});
+    if (content.empty() || content.front() == '#') continue;
+    const std::size_t equals = std::min(content.find('='), content.size());
+    const std::string_view key = trim(content.substr(0, equals));
+    if (key != "apt-mirror" || equals == content.size()) {
+      throw Error(Errc::bad_input, fmt::format("the settings have no `{}`",
+                                               equals == content.size() ? content : key))
+          .at({file, line})
+          .add_hint("the only one is apt-mirror = \"http://…\"");
     }
-    return std::string(content.substr(1, closing - 1));
+    const std::string_view value = trim(content.substr(equals + 1));
+    const std::size_t closing = value.find('"', 1);
+    const std::string_view rest =
+        closing < value.size() ? trim(value.substr(closing + 1)) : "";
+    if (value.empty() || value.front() != '"' || closing == std::string_view::npos ||
+        (!rest.empty() && rest.front() != '#') || !mirror.empty()) {
+      throw Error(Errc::bad_input, "expected apt-mirror = \"http://…\", once")
+          .at({file, line});
+    }
+    mirror = value.substr(1, closing - 1);
   }
-  return "";
+  return mirror;
 }
 
 std::vector<SuitePlace> suite_places(const AptSource& source,

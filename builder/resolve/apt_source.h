@@ -42,7 +42,8 @@ struct AptEntry {
 std::vector<AptEntry> parse_sources_list(std::string_view text);  // one line each
 std::vector<AptEntry> parse_deb822_sources(std::string_view text,
                                            const std::string& file);
-// The value of `apt-mirror`, or empty. Other keys are for others.
+// The value of `apt-mirror`, or empty. Anything else in the file is Errc::bad_input, with
+// its line: a setting that is ignored is worse than none.
 std::string parse_mirror_setting(std::string_view text, const std::string& file);
 
 }  // namespace lithify

@@ -123,9 +123,22 @@ TEST_CASE("nobody knows a mirror") {
 
 TEST_CASE("the user's config is read as far as it concerns us") {
   CHECK(parse_mirror_setting("", "c").empty());
-  CHECK(parse_mirror_setting("x = 1\napt-mirror=\"http://m\"\n", "c") == "http://m");
-  CHECK(parse_mirror_setting("[other]\napt-mirror = \"http://m\"\n", "c").empty());
-  CHECK_THROWS_AS(parse_mirror_setting("apt-mirror = http://m\n", "c"), oci::Error);
+  CHECK(parse_mirror_setting("# mine\n\napt-mirror=\"http://m\" # near\n", "c") ==
+        "http://m");
+  for (const char* bad :
+       {"apt-mirror = http://m\n", "apt-miror = \"http://m\"\n", "[other]\n", "garbage\n",
+        "apt-mirror\n", "apt-mirror = \"http://m\" x\n",
+        "apt-mirror = \"http://m\"\napt-mirror = \"http://n\"\n"}) {
+    INFO(bad);
+    try {
+      parse_mirror_setting(std::string("# first\n") + bad, "c");
+      FAIL("nothing was thrown");
+    } catch (const oci::Error& error) {
+      CHECK(error.code() == oci::Errc::bad_input);
+      CHECK(error.place().file == "c");
+      CHECK(error.place().line >= 2);
+    }
+  }
   World world;
   world.environment.mirror = "ftp://m/debian";
   CHECK_THROWS_AS(world.place(), oci::Error);
