@@ -17,7 +17,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
   // Performs the step on its inputs' trees, which it may use up. The same step on the
-  // same inputs must give the same tree. Safe to call from several threads.
+  // same inputs must give the same tree. Ends `activity` as cached where there was nothing
+  // to do; else whoever calls ends it. Safe to call from several threads.
   virtual Tree execute(const Step& step, std::span<Tree> inputs, oci::Activity& activity,
                        std::stop_token stop) = 0;
 };
@@ -27,6 +28,10 @@ class StepCache {
   virtual ~StepCache() = default;
   virtual std::optional<Tree> find(const oci::Digest& key) = 0;  // a miss is not an error
   virtual void remember(const oci::Digest& key, const Tree& result) = 0;
+  // Trees with files of the user's are not kept, but that the step was performed is: it
+  // costs next to nothing to perform it again, and it tells that nothing changed.
+  virtual void note(const oci::Digest& key) = 0;
+  virtual bool knows(const oci::Digest& key) = 0;  // note() was called for it
 };
 
 }  // namespace lithify

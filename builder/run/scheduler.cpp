@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "oci/base/error.h"
@@ -131,8 +132,12 @@ class GraphRun {
       std::vector<std::jthread> threads;
       const std::size_t count =
           std::clamp<std::size_t>(steps_.size(), 1, std::max(1U, jobs));
-      for (std::size_t i = 0; i < count; ++i)
-        threads.emplace_back([this] { work(); });
+      try {
+        while (threads.size() < count)
+          threads.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        if (threads.empty()) throw;  // else those there are will do
+      }
     }
     if (outside_.stop_requested()) throw oci::Cancelled();
     if (failure_) std::rethrow_exception(failure_);
@@ -196,10 +201,10 @@ class GraphRun {
       if (tree.digest() != results_[i]->digest()) {
         throw Error(Errc::internal, "a fetch gave another tree than its lock entry says");
       }
-    } else if (key && !tree.has_local_files()) {
-      cache_.remember(*key, tree);
+    } else if (key) {
+      remember(*key, tree, step);
     }
-    step.end(Outcome::done);
+    if (step.outcome() != Outcome::cached) step.end(Outcome::done);
     return tree;
   }
 
@@ -214,6 +219,12 @@ class GraphRun {
         results_[input] = Tree();
     }
     return inputs;
+  }
+
+  void remember(const oci::Digest& key, const Tree& tree, oci::Activity& step) {
+    if (!tree.has_local_files()) return cache_.remember(key, tree);
+    if (cache_.knows(key)) return step.end(Outcome::cached);
+    cache_.note(key);
   }
 
   oci::Digest key_of(StepIndex i) const {

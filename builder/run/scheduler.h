@@ -12,7 +12,8 @@ namespace lithify {
 
 // The trees of all steps, in the order of the graph. A step is asked of `cache` by its
 // key, and executed if it is not there. What holds files of the user's, and every Import,
-// is executed each time and never remembered.
+// is executed each time and never remembered; it counts as cached if it gives what it
+// gave before.
 //
 // An Import is large and nothing but an input, so its tree is given up, for an empty one,
 // when the last step that reads it is done.

@@ -15,6 +15,7 @@ using oci::Error;
 namespace {
 
 constexpr std::uint64_t k_max_tree_text = std::uint64_t{1} << 30;
+constexpr std::string_view k_performed = "performed";  // the row of what is only noted
 
 // "<digest> <size>"
 std::optional<oci::BlobRef> to_blob(std::string_view text) {
@@ -61,6 +62,22 @@ void StoredStepCache::remember(const oci::Digest& key, const Tree& result) {
   const oci::BlobRef blob = oci::put(store_, result.to_text());
   database_.put(CacheDatabase::Table::steps, key.str(),
                 fmt::format("{} {}", blob.digest.str(), blob.size));
+}
+
+void StoredStepCache::note(const oci::Digest& key) {
+  database_.put(CacheDatabase::Table::steps, key.str(), k_performed);
+}
+
+bool StoredStepCache::knows(const oci::Digest& key) {
+  return lookup_ == Lookup::yes &&
+         database_.get(CacheDatabase::Table::steps, key.str()) == k_performed;
+}
+
+void StoredStepCache::prune(const std::function<bool(const oci::Digest&)>& is_there) {
+  database_.prune(CacheDatabase::Table::steps, [&](std::string_view row) {
+    const auto blob = to_blob(row);
+    return blob && is_there(blob->digest);
+  });
 }
 
 }  // namespace lithify

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+
 #include "oci/store/blob_store.h"
 
 #include "builder/run/executor.h"
@@ -22,6 +24,10 @@ class StoredStepCache final : public StepCache {
   // Damage anywhere is a miss.
   std::optional<Tree> find(const oci::Digest& key) override;
   void remember(const oci::Digest& key, const Tree& result) override;
+  void note(const oci::Digest& key) override;
+  bool knows(const oci::Digest& key) override;
+  // Forgets what names trees that are not there any more.
+  void prune(const std::function<bool(const oci::Digest&)>& is_there);
 
  private:
   CacheDatabase& database_;

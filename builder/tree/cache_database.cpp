@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -138,6 +139,16 @@ struct CacheDatabase::Connection {
     throw Failure(code, database.get());
   }
 
+  static std::string_view column(const Statement& statement, int number) {
+    const void* data = sqlite3_column_blob(statement.get(), number);
+    const int size = sqlite3_column_bytes(statement.get(), number);
+    return {static_cast<const char*>(data), data ? static_cast<std::size_t>(size) : 0};
+  }
+
+  void run(const std::string& sql) const {
+    check(sqlite3_exec(database.get(), sql.c_str(), nullptr, nullptr, nullptr));
+  }
+
   std::unique_ptr<sqlite3, CloseDatabase> database;
   std::optional<struct stat> opened;  // the file this is, even when it has been set aside
 };
@@ -189,9 +200,7 @@ std::optional<std::string> CacheDatabase::get(Table table, std::string_view key)
           fmt::format("SELECT value FROM {} WHERE key = ?", name_of(table)));
       connection.bind(statement, 1, key);
       if (!connection.step(statement)) return std::nullopt;
-      const void* data = sqlite3_column_blob(statement.get(), 0);
-      const int size = sqlite3_column_bytes(statement.get(), 0);
-      return std::string(static_cast<const char*>(data), data ? size : 0);
+      return std::string(Connection::column(statement, 0));
     } catch (const Failure& failure) {
       if (failure.damaged()) throw;
       return std::nullopt;
@@ -223,6 +232,29 @@ void CacheDatabase::remove(Table table, std::string_view key) {
     } catch (const Failure& failure) {
       if (!failure.busy()) throw;
     }
+  });
+}
+
+void CacheDatabase::prune(Table table,
+                          const std::function<bool(std::string_view beginning)>& keep) {
+  std::vector<std::string> gone;
+  attempt([&](Connection& connection) {
+    gone.clear();
+    const Statement rows = connection.prepare(
+        fmt::format("SELECT key, substr(value, 1, 8192) FROM {}", name_of(table)));
+    while (connection.step(rows)) {
+      if (!keep(Connection::column(rows, 1)))
+        gone.emplace_back(connection.column(rows, 0));
+    }
+  });
+  for (const std::string& key : gone)
+    remove(table, key);
+}
+
+void CacheDatabase::compact() {
+  attempt([](Connection& connection) {
+    connection.run("VACUUM");
+    connection.run("PRAGMA wal_checkpoint(TRUNCATE)");
   });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,6 +29,11 @@ class CacheDatabase {
   // Replaces what was there. While another process writes for long, it is left undone.
   void put(Table table, std::string_view key, std::string_view value);
   void remove(Table table, std::string_view key);
+
+  // Removes the rows that `keep` does not want; it sees the first 8 kB of their values.
+  void prune(Table table, const std::function<bool(std::string_view beginning)>& keep);
+  // Gives the room of removed rows back to the disk.
+  void compact();
 
  private:
   struct Connection;

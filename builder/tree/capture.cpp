@@ -97,6 +97,7 @@ class Capture {
     }
     read_unread();
     remember();
+    if (unread_.empty()) tools_.activity.end(oci::Outcome::cached);
     return Tree(std::move(nodes_));
   }
 
@@ -259,7 +260,7 @@ class Capture {
     record.reserve(seen_.size(), path_bytes);
     for (const Unread& file : seen_)
       record.add(file.path, file.stamp, *file.digest);
-    tools_.stats.save(key_, record);
+    tools_.stats.save(key_, request_.path, record);
   }
 
   inline static const oci::Digest k_nothing = oci::Digest::of("");

@@ -40,6 +40,7 @@ struct CaptureTools {
 // Owners are 0:0 and times the constant one. A directory's tree has a root directory, a
 // file's is that one file. Directories that are not taken themselves are there if
 // something below them is. Contents are local files, known by the digest they have now.
+// The activity ends as cached if no file had to be read.
 //
 // Errc::not_found and denied name the path; a file that changes meanwhile is
 // Errc::mismatch; sockets, devices, fifos and names that no layer can hold are

@@ -32,20 +32,30 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return value;
 }
 
-}  // namespace
-
-std::optional<oci::Layer> LayerCache::find(const LayerKey& key) {
-  const auto text = database_.get(CacheDatabase::Table::layers, text_of(key));
-  if (!text) return std::nullopt;
-  const auto words = words_of(*text);
+std::optional<oci::Layer> layer_of(std::string_view row) {
+  const auto words = words_of(row);
   if (words.size() != 5) return std::nullopt;
   const auto digest = oci::Digest::parse(words[1]);
   const auto size = number_of(words[2]);
   const auto diff_id = oci::Digest::parse(words[3]);
   const auto uncompressed = number_of(words[4]);
   if (!digest || !size || !diff_id || !uncompressed) return std::nullopt;
-  if (!store_.has(*digest)) return std::nullopt;
   return oci::Layer{{std::string(words[0]), *digest, *size}, *diff_id, *uncompressed};
+}
+
+}  // namespace
+
+std::optional<oci::Layer> LayerCache::find(const LayerKey& key) {
+  const auto row = database_.get(CacheDatabase::Table::layers, text_of(key));
+  auto layer = row ? layer_of(*row) : std::nullopt;
+  return layer && store_.has(layer->blob.digest) ? std::move(layer) : std::nullopt;
+}
+
+void LayerCache::prune(const std::function<bool(const oci::Digest&)>& is_there) {
+  database_.prune(CacheDatabase::Table::layers, [&](std::string_view row) {
+    const auto layer = layer_of(row);
+    return layer && is_there(layer->blob.digest);
+  });
 }
 
 void LayerCache::remember(const LayerKey& key, const oci::Layer& layer) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,8 @@ class LayerCache {
   // nullopt too if the store no longer has the blob.
   std::optional<oci::Layer> find(const LayerKey& key);
   void remember(const LayerKey& key, const oci::Layer& layer);
+  // Forgets layers that are not there any more.
+  void prune(const std::function<bool(const oci::Digest&)>& is_there);
 
  private:
   CacheDatabase& database_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <filesystem>
 
 namespace lithify {
 
@@ -63,13 +64,26 @@ void StatRecord::add(std::string_view path, const FileStamp& stamp,
   text_.append(path);
 }
 
+// A row is the directory, a zero byte, and the record.
 StatRecord StatCache::load(const oci::Digest& key) {
-  const auto text = database_.get(CacheDatabase::Table::files, key.str());
-  return text ? StatRecord(*text) : StatRecord();
+  auto row = database_.get(CacheDatabase::Table::files, key.str());
+  if (!row) return {};
+  const std::size_t end = row->find('\0');
+  return end == std::string::npos ? StatRecord() : StatRecord(row->erase(0, end + 1));
 }
 
-void StatCache::save(const oci::Digest& key, const StatRecord& record) {
-  database_.put(CacheDatabase::Table::files, key.str(), record.text());
+void StatCache::save(const oci::Digest& key, const std::string& directory,
+                     const StatRecord& record) {
+  database_.put(CacheDatabase::Table::files, key.str(), directory + '\0' + record.text());
+}
+
+void StatCache::prune() {
+  database_.prune(CacheDatabase::Table::files, [](std::string_view row) {
+    const std::size_t end = row.find('\0');
+    std::error_code unknown;
+    return end != std::string_view::npos &&
+           (std::filesystem::exists(row.substr(0, end), unknown) || unknown);
+  });
 }
 
 }  // namespace lithify

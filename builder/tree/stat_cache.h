@@ -55,7 +55,10 @@ class StatCache {
 
   // `key` names the directory and what is taken of it.
   StatRecord load(const oci::Digest& key);
-  void save(const oci::Digest& key, const StatRecord& record);
+  void save(const oci::Digest& key, const std::string& directory,
+            const StatRecord& record);
+  // Forgets directories that are not there any more.
+  void prune();
 
  private:
   CacheDatabase& database_;

@@ -53,6 +53,7 @@ class Activity {
   void output(std::string_view text) { to_.output(id_, text); }
   void warn(std::string_view text) { to_.warned(id_, text); }
   void end(Outcome outcome) { outcome_ = outcome; }
+  Outcome outcome() const { return outcome_; }  // as it would end now
 
  private:
   Activity(ProgressReporter& to, ActivityId parent, std::string_view label) : to_(to) {

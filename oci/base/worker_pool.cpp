@@ -1,14 +1,19 @@
 #include "oci/base/worker_pool.h"
 
 #include <algorithm>
+#include <system_error>
 
 namespace oci {
 
 WorkerPool::WorkerPool(unsigned threads) {
   const unsigned count = std::max(1U, threads);
   threads_.reserve(count);
-  for (unsigned i = 0; i < count; ++i)
-    threads_.emplace_back([this] { work(); });
+  try {
+    while (threads_.size() < count)
+      threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    if (threads_.empty()) throw;
+  }
 }
 
 WorkerPool::~WorkerPool() {

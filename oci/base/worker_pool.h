@@ -18,7 +18,7 @@ namespace oci {
 // same pool. The destructor lets queued tasks finish. Safe to share between threads.
 class WorkerPool {
  public:
-  explicit WorkerPool(unsigned threads);  // at least one is made
+  explicit WorkerPool(unsigned threads);  // at least one, fewer if there are no more
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,11 +54,20 @@ class MemoryStepCache final : public StepCache {
     const std::lock_guard lock(mutex_);
     trees_.insert_or_assign(key, result);
   }
+  void note(const oci::Digest& key) override {
+    const std::lock_guard lock(mutex_);
+    noted_.insert(key);
+  }
+  bool knows(const oci::Digest& key) override {
+    const std::lock_guard lock(mutex_);
+    return noted_.count(key) != 0;
+  }
   std::size_t size() const { return trees_.size(); }
 
  private:
   std::mutex mutex_;
   std::map<oci::Digest, Tree> trees_;
+  std::set<oci::Digest> noted_;
 };
 
 }  // namespace lithify::testing

@@ -75,6 +75,23 @@ struct Bench {
     oci::Activity activity(silent, "build");
     return run_graph(graph, executor, cache, jobs, activity, stop.get_token());
   }
+  // How the steps of a run ended, in that order.
+  std::vector<oci::Outcome> outcomes() {
+    struct Listener final : oci::ProgressReporter {
+      void started(oci::ActivityId, oci::ActivityId, std::string_view) noexcept override {
+      }
+      void advanced(oci::ActivityId, std::uint64_t, std::uint64_t) noexcept override {}
+      void output(oci::ActivityId, std::string_view) noexcept override {}
+      void warned(oci::ActivityId, std::string_view) noexcept override {}
+      void ended(oci::ActivityId, oci::Outcome how) noexcept override {
+        outcomes.push_back(how);
+      }
+      std::vector<oci::Outcome> outcomes;
+    } listener;
+    oci::Activity activity(listener, "build");
+    run_graph(graph, executor, cache, 1, activity, stop.get_token());
+    return listener.outcomes;
+  }
   std::string failure(unsigned jobs = 4) {
     try {
       run(jobs);
@@ -150,6 +167,17 @@ TEST_CASE("trees with files of the user's are never remembered") {
   bench.run();
   CHECK(bench.cache.size() == 0);
   CHECK(bench.executor.ran().size() == 2);
+}
+
+TEST_CASE("what gives the user's files again as before counts as cached") {
+  Bench bench;
+  bench.edit("local", {}, [](auto, auto) {
+    lithify::Node node;
+    node.content = lithify::LocalFile{"/a", 1, oci::Digest::of("a")};
+    return Tree(Tree::Nodes{{"a", node}});
+  });
+  CHECK(bench.outcomes() == std::vector{oci::Outcome::done});
+  CHECK(bench.outcomes() == std::vector{oci::Outcome::cached});
 }
 
 TEST_CASE("a fetch runs only when a step that is not remembered wants it") {

@@ -94,6 +94,39 @@ TEST_CASE("a tree with files of the user's cannot be remembered") {
                   oci::Error);
 }
 
+TEST_CASE("what is only noted is known, and has no tree") {
+  const TemporaryDirectory directory;
+  CacheDatabase database(directory.path() / "cache.sqlite");
+  oci::MemoryStore store;
+  StoredStepCache cache(database, store);
+  const oci::Digest key = oci::Digest::of("key");
+  CHECK_FALSE(cache.knows(key));
+  cache.note(key);
+  CHECK(cache.knows(key));
+  CHECK_FALSE(cache.find(key).has_value());
+  CHECK_FALSE(StoredStepCache(database, store, StoredStepCache::Lookup::no).knows(key));
+}
+
+TEST_CASE("prune forgets what names trees that are gone, and what was only noted") {
+  const TemporaryDirectory directory;
+  CacheDatabase database(directory.path() / "cache.sqlite");
+  oci::MemoryStore store;
+  StoredStepCache cache(database, store);
+  const Tree one(Tree::Nodes{{"one", lithify::Node()}});
+  const Tree two(Tree::Nodes{{"two", lithify::Node()}});
+  cache.remember(oci::Digest::of("1"), one);
+  cache.remember(oci::Digest::of("2"), two);
+  cache.note(oci::Digest::of("3"));
+  cache.prune([&](const oci::Digest& digest) {
+    return digest == oci::Digest::of(one.to_text());
+  });
+  CHECK(cache.find(oci::Digest::of("1")).has_value());
+  CHECK_FALSE(cache.find(oci::Digest::of("2")).has_value());
+  CHECK_FALSE(cache.knows(oci::Digest::of("3")));
+  database.compact();
+  CHECK(cache.find(oci::Digest::of("1")).has_value());
+}
+
 TEST_CASE("a layer is found again by all that decides its bytes") {
   const TemporaryDirectory directory;
   CacheDatabase database(directory.path() / "cache.sqlite");

@@ -156,12 +156,26 @@ TEST_CASE("remembered digests are what is used") {
   const auto ns = [](const timespec& t) { return t.tv_sec * 1'000'000'000 + t.tv_nsec; };
   record.add("a", {info.st_dev, info.st_ino, 3, ns(info.st_mtim), ns(info.st_ctim)}, lie);
   const std::string path = bench.root.string();
-  stats.save(oci::Digest::of(fmt::format("{}:{}:", path.size(), path)), record);
+  stats.save(oci::Digest::of(fmt::format("{}:{}:", path.size(), path)), path, record);
   CHECK(file_of(bench.capture(), "a").digest == lie);
   SECTION("but not for young files") {
     bench.request.now_ns = ns(info.st_mtim) + 1'000'000'000;
     CHECK(file_of(bench.capture(), "a").digest == oci::Digest::of("one"));
   }
+}
+
+TEST_CASE("the cache forgets directories that are gone") {
+  Bench bench;
+  lithify::StatCache stats(*bench.database);
+  const oci::Digest here = oci::Digest::of("here");
+  const oci::Digest gone = oci::Digest::of("gone");
+  lithify::StatRecord record;
+  record.add("a", {1, 2, 3, 4, 5}, oci::Digest::of("a"));
+  stats.save(here, bench.root.string(), record);
+  stats.save(gone, (bench.root / "gone").string(), record);
+  stats.prune();
+  CHECK(stats.load(here).text() == record.text());
+  CHECK(stats.load(gone).text().empty());
 }
 
 TEST_CASE("what no image can hold is refused by name") {
