@@ -34,13 +34,11 @@ std::optional<RunningActivity> ActivityBook::end(oci::ActivityId id,
   if (found == running_.end()) return std::nullopt;
   RunningActivity activity = std::move(found->second);
   running_.erase(found);
-  const bool cached = outcome == oci::Outcome::cached;
-  cached_ += cached ? 1 : 0;
   const auto above = running_.find(activity.parent);
   if (above != running_.end()) {
     --above->second.children;
     ++above->second.ended;
-    above->second.cached += cached ? 1 : 0;
+    above->second.cached += outcome == oci::Outcome::cached ? 1 : 0;
   }
   return activity;
 }

@@ -40,11 +40,9 @@ class ActivityBook {
   std::optional<RunningActivity> end(oci::ActivityId id, oci::Outcome outcome);
 
   const std::map<oci::ActivityId, RunningActivity>& running() const { return running_; }
-  unsigned cached() const { return cached_; }
 
  private:
   std::map<oci::ActivityId, RunningActivity> running_;
-  unsigned cached_ = 0;
 };
 
 // "0.3s", "12s", "2:04".

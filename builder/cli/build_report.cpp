@@ -26,7 +26,6 @@ nlohmann::json described(const PackedVariant& variant) {
     nlohmann::json entry = described(layer.blob);
     entry["name"] = visible(layer.name);
     entry["base"] = layer.from_base;
-    entry["reused"] = layer.reused;
     document["layers"].push_back(std::move(entry));
   }
   return document;

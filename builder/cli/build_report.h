@@ -19,7 +19,8 @@ struct BuildTimes {
   std::chrono::milliseconds outputs{0};
 };
 
-// The document of --json and --metadata-file, with a newline.
+// The document of --json and --metadata-file, with a newline. Equal images give equal
+// documents: how they came about is not in it.
 std::string build_document(const std::vector<PackedImage>& images);
 
 // The lines at the end of a build.

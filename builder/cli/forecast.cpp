@@ -38,22 +38,35 @@ class Forecasting {
       told.size = fetch->size;
       trees_.emplace_back(fetched_tree(*fetch));
     } else if (std::holds_alternative<Import>(step.operation)) {
-      told.state = State::read;
+      oci::Activity reading = activity.start(step.label);
       trees_.emplace_back(
-          workshop_.executor->execute(step, {}, activity, session_.stop()));
+          workshop_.executor->execute(step, {}, reading, session_.stop()));
+      const bool unchanged = reading.outcome() == oci::Outcome::cached;
+      told.state = unchanged ? State::cached : State::read;
+      if (!unchanged) reading.end(oci::Outcome::done);
     } else {
-      trees_.push_back(remembered(step));
+      trees_.push_back(remembered(step, activity));
       told.state = trees_.back() ? State::cached : State::runs;
     }
   }
 
-  std::optional<Tree> remembered(const Step& step) {
-    std::vector<oci::Digest> inputs;
+  // What holds files of the user's is not kept and made again; that touches no file.
+  std::optional<Tree> remembered(const Step& step, oci::Activity& activity) {
+    std::vector<oci::Digest> digests;
+    std::vector<Tree> inputs;
+    bool here = true;
     for (const StepIndex input : step.inputs) {
       if (!trees_[input]) return std::nullopt;
-      inputs.push_back(trees_[input]->digest());
+      inputs.push_back(*trees_[input]);
+      digests.push_back(inputs.back().digest());
+      here = here && forecast_.steps[input].state != State::download;
     }
-    return workshop_.steps->find(step_key(step, inputs));
+    const oci::Digest key = step_key(step, digests);
+    if (auto tree = workshop_.steps->find(key)) return tree;
+    if (!here || !workshop_.steps->knows(key)) return std::nullopt;
+    oci::Activity making = activity.start(step.label);
+    making.end(oci::Outcome::cached);
+    return workshop_.executor->execute(step, inputs, making, session_.stop());
   }
 
   // A download is wanted by a step that runs, or if no step has it as an input.

@@ -13,9 +13,9 @@ namespace lithify {
 
 struct StepForecast {
   enum class State {
-    cached,    // remembered
+    cached,    // remembered, or done before on the same files
     runs,      // would be performed
-    read,      // files of the user's, which every build reads
+    read,      // files of the user's, of which some are new
     here,      // a download that the store has
     download,  // one that it has not
     unneeded,  // one that it has not, and that nothing wants

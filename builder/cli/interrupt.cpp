@@ -76,9 +76,4 @@ int Interrupt::signal() const {
   return came;
 }
 
-void survive_failing_writes() {
-  install(SIGPIPE, SIG_IGN);
-  install(SIGXFSZ, SIG_IGN);
-}
-
 }  // namespace lithify

@@ -26,8 +26,4 @@ class Interrupt {
   std::unique_ptr<State> state_;
 };
 
-// A reader of our output that goes away, and a file that may grow no further (`ulimit -f`),
-// are errors of that write, not our death.
-void survive_failing_writes();
-
 }  // namespace lithify

@@ -1,4 +1,5 @@
 // line_progress: plain lines for logs, JSON lines for programs, and silence.
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -15,9 +16,10 @@ namespace lithify {
 namespace {
 
 constexpr Milliseconds k_sign_of_life{30'000};
+constexpr std::size_t k_widest = 100;  // columns of text of ours
 
 // What all line reporters share: one lock, whole lines, and no exception out of them.
-class LineReporter : public oci::ProgressReporter {
+class LineReporter : public Progress {
  public:
   explicit LineReporter(ProgressView view) : view_(std::move(view)) {}
 
@@ -30,6 +32,10 @@ class LineReporter : public oci::ProgressReporter {
     } catch (...) {
       // Telling must not break doing.
     }
+  }
+
+  std::string warning(std::string_view text) const {
+    return hanging("warning: ", visible(text), std::min(k_widest, view_.size().columns));
   }
 
   void line(const std::string& text) { view_.to.write(oci::as_bytes(text + "\n")); }
@@ -64,7 +70,14 @@ class PlainProgress final : public LineReporter {
 
   void warned(oci::ActivityId, std::string_view text) noexcept override {
     if (!view_.warnings) return;
-    locked([&] { line("warning: " + visible(text)); });
+    locked([&] { line(warning(text)); });
+  }
+
+  void stopping() noexcept override {
+    locked([&] {
+      stopping_ = true;
+      line(std::string(k_stopping));
+    });
   }
 
   void ended(oci::ActivityId id, oci::Outcome outcome) noexcept override {
@@ -78,7 +91,8 @@ class PlainProgress final : public LineReporter {
 
  private:
   std::string end_line(const RunningActivity& activity, oci::Outcome outcome) const {
-    std::string text = outcome == oci::Outcome::failed ? "failed " : "done   ";
+    const char* failed = stopping_ ? "stopped " : "failed ";
+    std::string text = outcome == oci::Outcome::failed ? failed : "done   ";
     text += activity.label + "  " + human_duration(view_.clock() - activity.since);
     if (activity.cached > 0) text += fmt::format("  ({} from cache)", activity.cached);
     return text;
@@ -107,6 +121,7 @@ class PlainProgress final : public LineReporter {
   }
 
   ActivityBook book_;
+  bool stopping_ = false;
   std::condition_variable_any ticking_;
   std::jthread ticker_;  // last: it uses all of the above
 };
@@ -132,19 +147,36 @@ class JsonProgress final : public LineReporter {
     locked([&] { event("warned", id, {{"text", text}}); });
   }
   void ended(oci::ActivityId id, oci::Outcome outcome) noexcept override {
-    const char* how = outcome == oci::Outcome::done     ? "done"
-                      : outcome == oci::Outcome::cached ? "cached"
-                                                        : "failed";
-    locked([&] { event("ended", id, {{"outcome", how}}); });
+    locked([&] { event("ended", id, {{"outcome", name_of(outcome)}}); });
+  }
+  void stopping() noexcept override {
+    locked([&] {
+      stopping_ = true;
+      event("stopping", 0, {});
+    });
   }
 
  private:
+  const char* name_of(oci::Outcome outcome) const {
+    switch (outcome) {
+      case oci::Outcome::done:
+        return "done";
+      case oci::Outcome::cached:
+        return "cached";
+      case oci::Outcome::failed:
+        break;
+    }
+    return stopping_ ? "stopped" : "failed";
+  }
+
   void event(const char* name, oci::ActivityId id, nlohmann::json members) {
     members["event"] = name;
     members["id"] = id;
     members["ms"] = view_.clock().count();
     line(members.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
+
+  bool stopping_ = false;
 };
 
 class QuietProgress final : public LineReporter {
@@ -155,20 +187,21 @@ class QuietProgress final : public LineReporter {
   void output(oci::ActivityId, std::string_view) noexcept override {}
   void warned(oci::ActivityId, std::string_view text) noexcept override {
     if (!view_.warnings) return;
-    locked([&] { line("warning: " + visible(text)); });
+    locked([&] { line(warning(text)); });
   }
   void ended(oci::ActivityId, oci::Outcome) noexcept override {}
+  void stopping() noexcept override {}
 };
 
 }  // namespace
 
-std::unique_ptr<oci::ProgressReporter> plain_progress(ProgressView view) {
+std::unique_ptr<Progress> plain_progress(ProgressView view) {
   return std::make_unique<PlainProgress>(std::move(view));
 }
-std::unique_ptr<oci::ProgressReporter> json_progress(ProgressView view) {
+std::unique_ptr<Progress> json_progress(ProgressView view) {
   return std::make_unique<JsonProgress>(std::move(view));
 }
-std::unique_ptr<oci::ProgressReporter> quiet_progress(ProgressView view) {
+std::unique_ptr<Progress> quiet_progress(ProgressView view) {
   return std::make_unique<QuietProgress>(std::move(view));
 }
 

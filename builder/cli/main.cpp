@@ -4,13 +4,16 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "oci/base/error.h"
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/error_document.h"
 #include "builder/cli/interrupt.h"
 #include "builder/cli/options.h"
+#include "builder/cli/process.h"
 #include "builder/cli/wiring.h"
 
 namespace lithify {
@@ -19,52 +22,85 @@ namespace {
 struct Command {
   std::string_view name;
   int (*run)(Session& session);
+  bool works = true;  // long enough to be interrupted in order
 };
 
 constexpr std::array k_commands = {
-    Command{"build", run_build},     Command{"lock", run_lock},
-    Command{"check", run_check},     Command{"plan", run_plan},
-    Command{"inspect", run_inspect}, Command{"cache", run_cache},
-    Command{"schema", run_schema},   Command{"version", run_version},
-    Command{"help", run_help},
+    Command{"build", run_build},          Command{"lock", run_lock},
+    Command{"check", run_check},          Command{"plan", run_plan},
+    Command{"inspect", run_inspect},      Command{"cache", run_cache},
+    Command{"schema", run_schema, false}, Command{"version", run_version, false},
+    Command{"help", run_help, false},
 };
+
+int run_stoppable(Session& session, const Command& command) {
+  Interrupt interrupt([&session] { session.stopping(); });
+  session.stop_with(interrupt.token());
+  try {
+    return command.run(session);
+  } catch (const oci::Cancelled&) {
+    session.tell("stopped; what was finished is kept\n");
+    return interrupt.signal() != 0 ? 128 + interrupt.signal() : exits::k_interrupted;
+  }
+}
 
 int dispatch(Session& session) {
   const Options& options = session.options();
   if (options.version) return run_version(session);
   if (options.help) return run_help(session);
   for (const Command& command : k_commands) {
-    if (command.name == options.command) return command.run(session);
+    if (command.name != options.command) continue;
+    return command.works ? run_stoppable(session, command) : command.run(session);
   }
   session.tell(help_text(""));
   return exits::k_usage;
 }
 
+int end_with(Session& session, const oci::Error& error) {
+  session.tell(error, Problem::Severity::error);
+  return exit_code(error);
+}
+
+// What the standard library throws where we do not: no memory, no thread.
+oci::Error as_error(const std::exception& exception) {
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) {
+    return {oci::Errc::machine, "there is not enough memory"};
+  }
+  const auto* system = dynamic_cast<const std::system_error*>(&exception);
+  if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again) {
+    return oci::Error(oci::Errc::machine, "no further thread can be started")
+        .add_hint("raise the limit on processes: `ulimit -u`, or the container's");
+  }
+  return oci::Error(oci::Errc::internal, exception.what())
+      .add_note("this is a mistake in lithify, not in what you asked for");
+}
+
 // Every failure ends here, told once.
-int run(Session& session) {
+template <class Body>
+int told(Session& session, Body body) {
   try {
-    return dispatch(session);
+    return body();
   } catch (const Reported& reported) {
     return reported.exit;
-  } catch (const oci::Cancelled&) {
-    session.tell("stopped; what was finished is kept\n");
-    return exits::k_interrupted;
   } catch (const oci::Error& error) {
-    session.tell(error, Problem::Severity::error);
-    return exit_code(error);
-  } catch (const std::bad_alloc&) {
-    session.tell(oci::Error(oci::Errc::machine, "there is not enough memory"),
-                 Problem::Severity::error);
-    return exits::k_machine;
-  } catch (const std::exception& error) {
-    oci::Error internal(oci::Errc::internal, error.what());
-    internal.add_note("this is a mistake in lithify, not in what you asked for");
-    session.tell(internal, Problem::Severity::error);
-    return exits::k_internal;
+    return end_with(session, error);
+  } catch (const std::exception& exception) {
+    return end_with(session, as_error(exception));
   }
 }
 
+int run(Session& session) {
+  const int code = told(session, [&] { return dispatch(session); });
+  const bool owes_document = session.options().json && !session.has_printed();
+  if (code == exits::k_ok || !owes_document) return code;
+  return told(session, [&] {
+    session.print(error_document(session.errors(), code));
+    return code;
+  });
+}
+
 int start(const std::vector<std::string>& words) {
+  hold_standard_streams();
   survive_failing_writes();
   const Environment environment = read_environment();
   Options options;
@@ -77,13 +113,7 @@ int start(const std::vector<std::string>& words) {
     return exits::k_usage;
   }
   Session session(std::move(options), environment);
-  Interrupt interrupt([&session] {
-    session.progress_note("stopping in order; press Ctrl-C again to stop at once");
-  });
-  session.stop_with(interrupt.token());
-  const int code = run(session);
-  const bool stopped = code == exits::k_interrupted && interrupt.signal() != 0;
-  return stopped ? 128 + interrupt.signal() : code;
+  return run(session);
 }
 
 }  // namespace

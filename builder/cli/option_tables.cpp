@@ -2,6 +2,8 @@
 // tables.
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -77,6 +79,11 @@ void set_text(Options& options, std::string_view value) {
   options.*Member = value;
 }
 
+// Several add up, as git's do.
+void add_directory(Options& options, std::string_view value) {
+  options.directory = (std::filesystem::path(options.directory) / value).string();
+}
+
 template <bool Options::*Member>
 void set(Options& options, std::string_view) {
   options.*Member = true;
@@ -117,11 +124,11 @@ constexpr Flag k_flags[] = {
     {0, "--check", "", k_lock, "write nothing; exit 5 if the lock is stale",
      set<&Options::check>},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
+    {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
     {'j', "--jobs", "N", k_build | k_lock | k_plan,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
-    {'C', "", "DIR", k_every, "go to this directory first",
-     set_text<&Options::directory>},
+    {'C', "", "DIR", k_every, "go to this directory first", add_directory},
     {0, "--cache-dir", "DIR", k_every,
      "keep the store here (default: $LITHIFY_STORE, then ~/.cache/lithify)",
      set_text<&Options::cache_dir>},
@@ -138,30 +145,37 @@ constexpr Flag k_flags[] = {
     {0, "--version", "", k_every, "show the version", set<&Options::version>},
 };
 
+constexpr std::size_t k_any = std::numeric_limits<std::size_t>::max();
+
 constexpr CommandText k_commands[] = {
-    {"build", k_build, "[IMAGE…]", "build images and write their outputs",
+    {"build", k_build, "[IMAGE…]", k_any, "build images and write their outputs",
      "Builds the named images of the build file, or all of them, and prints one line for "
      "each: its name and its digest. What the build file asks of the outside world is "
      "answered by lithify.lock beside it; the first build writes that file."},
-    {"lock", k_lock, "[--update [NAME…]] [--check]", "write or refresh lithify.lock",
+    {"lock", k_lock, "[--update [NAME…]] [--check]", k_any,
+     "write or refresh lithify.lock",
      "Adds what is missing and keeps the rest, so that other arguments and platforms "
      "find theirs. With --update the named sources, packages or images move forward, "
      "or all of them; then what nobody asks for is dropped."},
-    {"check", k_check, "", "read the build file and say what is wrong with it",
-     "Reports every problem of the build file. Never touches the network."},
-    {"plan", k_plan, "[IMAGE…]", "show what a build would do",
+    {"check", k_check, "[FILE…]", k_any,
+     "read the build file and say what is wrong with it",
+     "Reports every problem of the build file, or of the files named. Never touches the "
+     "network."},
+    {"plan", k_plan, "[IMAGE…]", k_any, "show what a build would do",
      "Lists the steps with what is cached, the downloads with their sizes, packages "
      "whose scripts are not imitated, and where each setting came from. Builds nothing."},
-    {"inspect", k_inspect, "IMAGE [PATH]", "show an image, its layers and its files",
+    {"inspect", k_inspect, "IMAGE [PATH]", 2, "show an image, its layers and its files",
      "IMAGE is the directory of an OCI layout, an archive, or the name of an image that "
      "was built here; of several in one place, PLACE:NAME. PATH lists the files below it "
      "with the layer that each came from."},
-    {"cache", k_cache, "ls | prune [--all]", "list or shrink the store",
-     "`ls` lists the images in the store. `prune` removes what none of them needs and no "
-     "build has used for 14 days; with --all, everything."},
-    {"schema", k_others, "", "print the JSON Schema of build files", ""},
-    {"version", k_others, "", "print the version and the encoders", ""},
-    {"help", k_others, "[COMMAND]", "explain a command", ""},
+    {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
+     "list or shrink the store",
+     "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "
+     "no image with a name needs and no build has used for 14 days; with --all, "
+     "everything."},
+    {"schema", k_others, "", 0, "print the JSON Schema of build files", ""},
+    {"version", k_others, "", 0, "print the version and the encoders", ""},
+    {"help", k_others, "[COMMAND]", 1, "explain a command", ""},
 };
 
 }  // namespace

@@ -37,19 +37,34 @@ const std::map<std::string_view, std::string_view> k_familiar_flags = {
     {"--dry-run", "write `lithify plan`"},
     {"--rm", "nothing is left behind that would need removing"},
     {"--network", "builds have no network; sources are fetched by what the lock says"},
+    {"--secret", "secrets are for `run` steps, which are not built yet"},
+    {"--ssh", "`git:` sources and `run` steps are not built yet"},
+    {"--sbom", "the list of packages is in the image; attestations are not built yet"},
+    {"--provenance", "attestations are not built yet"},
+    {"--attest", "attestations are not built yet"},
+    {"--build-context", "write `sources: {NAME: {local: DIR}}` in the build file"},
+    {"--format", "write `--json`"},
+    {"--no-color", "write `--color never`"},
+    {"--no-colour", "write `--color never`"},
+    {"--colour", "write `--color WHEN`"},
     {"--cache-from", "the store is shared by all builds; no flag is needed"},
     {"--cache-to", "the store is shared by all builds; no flag is needed"},
 };
 
+// What design and other builders have, and this version has not.
+constexpr std::string_view k_commands_to_come[] = {
+    "test",    "push",       "verify", "sign",  "diff",   "report",
+    "explain", "completion", "fmt",    "shell", "import", "doctor"};
+
 const std::map<std::string_view, std::string_view> k_familiar_commands = {
     {"push",
      "write `lithify build --output oci=DIR` and copy it with a tool such as "
-     "skopeo; pushing is not built yet"},
+     "skopeo"},
     {"run", "write `--output oci=DIR`, then `podman run oci:DIR`"},
     {"images", "write `lithify cache ls`"},
+    {"rmi", "write `lithify cache rm IMAGE`"},
     {"ls", "write `lithify cache ls`"},
     {"prune", "write `lithify cache prune`"},
-    {"rmi", "write `lithify cache prune`"},
     {"lint", "write `lithify check`"},
     {"validate", "write `lithify check`"},
     {"update", "write `lithify lock --update`"},
@@ -73,6 +88,8 @@ oci::Error unknown_flag(std::string_view word, const CommandText* command) {
       command != nullptr ? fmt::format("`lithify {}`", command->name) : "lithify";
   oci::Error error(oci::Errc::bad_input, fmt::format("{} has no flag `{}`", of, word));
   const auto familiar = k_familiar_flags.find(word);
+  const bool pruning = word == "--dry-run" && command && command->taker == k_cache;
+  if (pruning) return error.add_hint("write `lithify cache ls` to see what there is");
   if (familiar != k_familiar_flags.end()) {
     return error.add_hint(std::string(familiar->second));
   }
@@ -89,8 +106,12 @@ oci::Error unknown_flag(std::string_view word, const CommandText* command) {
 }
 
 oci::Error unknown_command(std::string_view word) {
+  const bool to_come =
+      std::find(std::begin(k_commands_to_come), std::end(k_commands_to_come), word) !=
+      std::end(k_commands_to_come);
   oci::Error error(oci::Errc::bad_input,
-                   fmt::format("lithify has no command `{}`", word));
+                   to_come ? fmt::format("`lithify {}` is not built yet", word)
+                           : fmt::format("lithify has no command `{}`", word));
   const auto familiar = k_familiar_commands.find(word);
   if (familiar != k_familiar_commands.end()) {
     return error.add_hint(std::string(familiar->second));
@@ -112,6 +133,7 @@ class Parser {
     for (; at_ < words_.size(); ++at_)
       take(words_[at_]);
     refuse_foreign_flags();
+    refuse_surplus_operands();
     return std::move(options_);
   }
 
@@ -171,12 +193,10 @@ class Parser {
 
   void use(const Flag& flag, std::string_view name,
            std::optional<std::string_view> value) {
-    if (!flag.value.empty() && !value) {
-      if (at_ + 1 >= words_.size()) {
-        throw oci::Error(oci::Errc::bad_input,
-                         fmt::format("{} needs a value: {} {}", name, name, flag.value));
-      }
-      value = words_[++at_];
+    if (!flag.value.empty() && !value && at_ + 1 < words_.size()) value = words_[++at_];
+    if (!flag.value.empty() && value.value_or("").empty()) {
+      throw oci::Error(oci::Errc::bad_input,
+                       fmt::format("{} needs a value: {} {}", name, name, flag.value));
     }
     flag.apply(options_, value.value_or(""));
     used_.emplace_back(&flag, name);
@@ -189,6 +209,17 @@ class Parser {
     for (const auto& [flag, name] : used_) {
       if ((flag->takers & command_->taker) == 0) throw unknown_flag(name, command_);
     }
+  }
+
+  void refuse_surplus_operands() const {
+    if (command_ == nullptr || options_.help || options_.version) return;
+    const std::size_t most = command_->most_operands;
+    if (options_.operands.size() <= most) return;
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("`lithify {}` has no use for `{}`", command_->name,
+                                 options_.operands[most]))
+        .add_hint(fmt::format("write `lithify {}{}{}`", command_->name,
+                              most > 0 ? " " : "", command_->operands));
   }
 
   std::span<const std::string> words_;

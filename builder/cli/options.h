@@ -18,7 +18,7 @@ struct Options {
   std::string command;  // empty: none given
   std::vector<std::string> operands;
 
-  std::string directory;  // -C; empty: where we are
+  std::string directory;  // all -C joined; empty: where we are
   std::string file = "lithify.yaml";
   std::vector<std::pair<std::string, std::string>> arguments;  // --arg, in order
   std::vector<std::string> platforms;
@@ -39,6 +39,7 @@ struct Options {
   bool update = false;
   bool check = false;
   bool all = false;
+  bool yes = false;
   bool help = false;
   bool version = false;
 };
@@ -69,6 +70,7 @@ struct CommandText {
   std::string_view name;
   unsigned taker;
   std::string_view operands;  // "[IMAGE…]"
+  std::size_t most_operands;
   std::string_view summary;
   std::string_view details;  // a paragraph below the usage line
 };

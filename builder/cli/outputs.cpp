@@ -45,7 +45,8 @@ class Collector {
   explicit Collector(const ImagePlan& image) : image_(image) {}
 
   void add(const Output& output, const std::filesystem::path& base, std::size_t variant) {
-    const auto path = (base / output.path).lexically_normal();
+    auto path = (base / output.path).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();  // written with a slash behind
     const auto key = std::make_pair(output.kind, path);
     auto found = wanted_.find(key);
     if (found == wanted_.end()) {

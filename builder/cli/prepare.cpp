@@ -7,6 +7,9 @@
 #include "oci/base/fd.h"
 #include "oci/layer/layer_writer.h"
 
+#include "builder/cli/local_sources.h"
+#include "builder/cli/outputs.h"
+#include "builder/deliver/output.h"
 #include "builder/resolve/base_image.h"
 #include "builder/resolve/lower.h"
 #include "builder/resolve/requests.h"
@@ -43,6 +46,38 @@ void accept_repacked(Session& session, Prepared& prepared) {
   activity.end(oci::Outcome::done);
   prepared.lock_is_new |= lock != prepared.lock && !session.options().locked;
   prepared.lock = std::move(lock);
+}
+
+// Where the build writes, absolute.
+std::vector<std::filesystem::path> results_of(Session& session,
+                                              const Workspace& workspace) {
+  const Options& options = session.options();
+  std::vector<std::filesystem::path> paths = {
+      std::filesystem::absolute(workspace.lock_file), session.store_path()};
+  for (const std::string& file : {options.metadata_file, options.digest_file}) {
+    if (!file.empty()) paths.push_back(std::filesystem::absolute(file));
+  }
+  const auto add = [&](const Output& output) {
+    const auto path = (workspace.recipe.directory / std::filesystem::path(output.path))
+                          .lexically_normal();
+    paths.push_back(path);
+    if (output.kind == Output::Kind::rootfs) paths.push_back(rootfs_mark(path));
+  };
+  for (const ImageRecipe& image : workspace.recipe.images) {
+    for (const ImageVariant& variant : image.variants)
+      std::for_each(variant.outputs.begin(), variant.outputs.end(), add);
+  }
+  for (const std::string& output : options.outputs)
+    add(parse_output(output));
+  return paths;
+}
+
+void refuse_missing_sources(Session& session, const Recipe& recipe,
+                            const std::vector<std::string>& images) {
+  const auto missing = missing_sources(recipe, images);
+  for (const oci::Error& error : missing)
+    session.tell(error, Problem::Severity::error);
+  if (!missing.empty()) throw Reported{exits::k_usage};
 }
 
 oci::Error no_lock(const Workspace& workspace, const std::string& why) {
@@ -114,6 +149,8 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
   Prepared prepared;
   Workspace& workspace = prepared.workspace;
   workspace = open_workspace(session);
+  refuse_missing_sources(session, workspace.recipe, images);
+  leave_out(workspace.recipe, results_of(session, workspace));
   const auto missing = unmet(workspace.recipe, workspace.lock.value_or(Lock{}));
   const bool stale = !missing.empty() || !workspace.lock;
   if (stale && session.options().locked) {

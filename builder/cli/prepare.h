@@ -18,7 +18,9 @@ struct Prepared {
 };
 
 // Reads, resolves what the lock does not answer, and lowers. Writes nothing: the lock
-// becomes a file when the command has succeeded.
+// becomes a file when the command has succeeded. What the build writes, the store and the
+// lock are no part of local sources that they lie in. Sources that are not there are told
+// before anything is fetched.
 Prepared prepare(Session& session, const std::vector<std::string>& images);
 
 // A lock that answers the build file on all of its platforms, whatever --platform says.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "oci/base/activity.h"
 #include "oci/base/stream.h"
@@ -28,19 +29,29 @@ struct ProgressView {
   bool warnings = true;
 };
 
+// A reporter that the user may interrupt.
+class Progress : public oci::ProgressReporter {
+ public:
+  // The user asked for the end: says so. What fails from now on was stopped.
+  virtual void stopping() noexcept = 0;
+};
+
 // Each ends its drawing when it is destroyed, so that what follows stands below it.
+
+inline constexpr std::string_view k_stopping =
+    "stopping in order; press Ctrl-C again to stop at once";
 
 // One line for each running item, redrawn at most ten times a second; what took a while
 // scrolls up once when it ends.
-std::unique_ptr<oci::ProgressReporter> tty_progress(ProgressView view);
+std::unique_ptr<Progress> tty_progress(ProgressView view);
 
 // Lines that stay: phases as they start, steps as they end, a sign of life every 30 s.
-std::unique_ptr<oci::ProgressReporter> plain_progress(ProgressView view);
+std::unique_ptr<Progress> plain_progress(ProgressView view);
 
 // One JSON object a line: {"event":"started","id":1,"label":"…","ms":12,"parent":0}.
-std::unique_ptr<oci::ProgressReporter> json_progress(ProgressView view);
+std::unique_ptr<Progress> json_progress(ProgressView view);
 
 // Warnings only, if the view wants them.
-std::unique_ptr<oci::ProgressReporter> quiet_progress(ProgressView view);
+std::unique_ptr<Progress> quiet_progress(ProgressView view);
 
 }  // namespace lithify

@@ -49,6 +49,7 @@ inline constexpr int k_network = 6;
 inline constexpr int k_machine = 7;
 inline constexpr int k_internal = 70;
 inline constexpr int k_interrupted = 130;  // 128 + SIGINT
+inline constexpr int k_reader_gone = 141;  // 128 + SIGPIPE
 }  // namespace exits
 
 }  // namespace lithify

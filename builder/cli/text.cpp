@@ -157,6 +157,17 @@ std::vector<std::string> wrap(std::string_view text, std::size_t first,
   }
 }
 
+std::string hanging(const std::string& head, std::string_view text, std::size_t columns) {
+  const std::size_t indent = display_width(head);
+  const std::size_t room = columns > indent + 20 ? columns - indent : 20;
+  std::string out;
+  for (const std::string& line : wrap(text, room, room)) {
+    out += out.empty() ? head : "\n" + std::string(indent, ' ');
+    out += line;
+  }
+  return out;
+}
+
 std::string human_size(std::uint64_t bytes) {
   if (bytes < 1000) return fmt::format("{} B", bytes);
   static constexpr std::array k_units = {"kB", "MB", "GB", "TB", "PB", "EB"};

@@ -34,6 +34,9 @@ std::string_view fitting_prefix(std::string_view text, std::size_t columns);
 std::vector<std::string> wrap(std::string_view text, std::size_t first,
                               std::size_t others);
 
+// `head` and the text behind it, wrapped; further lines are indented as wide as `head`.
+std::string hanging(const std::string& head, std::string_view text, std::size_t columns);
+
 // "812", "4.1 kB", "38 MB": powers of 1000, two digits where they say something.
 std::string human_size(std::uint64_t bytes);
 

@@ -19,7 +19,7 @@ constexpr Milliseconds k_redraw{100};
 // What ended sooner than this is not worth a line that stays.
 constexpr Milliseconds k_worth_telling{300};
 
-class TtyProgress final : public oci::ProgressReporter {
+class TtyProgress final : public Progress {
  public:
   explicit TtyProgress(ProgressView view)
       : view_(std::move(view)), ticker_([this](std::stop_token stop) { tick(stop); }) {}
@@ -28,11 +28,6 @@ class TtyProgress final : public oci::ProgressReporter {
     ticker_.request_stop();
     ticker_.join();
     const std::lock_guard lock(mutex_);
-    if (book_.cached() > 0) {
-      const unsigned count = book_.cached();
-      stay(paint("·", "2") +
-           fmt::format(" {} {} from cache", count, count == 1 ? "step" : "steps"));
-    }
     replace({});
   }
 
@@ -64,7 +59,9 @@ class TtyProgress final : public oci::ProgressReporter {
     if (!view_.warnings) return;
     quietly([&] {
       const std::lock_guard lock(mutex_);
-      stay(paint("warning", "1;33") + ": " + visible(text));
+      const std::size_t columns = std::min<std::size_t>(view_.size().columns, 100);
+      const std::string told = hanging("warning: ", visible(text), columns);
+      stay(paint("warning", "1;33") + told.substr(std::string_view("warning").size()));
     });
   }
 
@@ -73,6 +70,14 @@ class TtyProgress final : public oci::ProgressReporter {
       const std::lock_guard lock(mutex_);
       const auto activity = book_.end(id, outcome);
       if (activity) tell_end(*activity, outcome);
+    });
+  }
+
+  void stopping() noexcept override {
+    quietly([&] {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      stay(std::string(k_stopping));
     });
   }
 
@@ -99,7 +104,8 @@ class TtyProgress final : public oci::ProgressReporter {
     if (outcome == oci::Outcome::failed) {
       // What failed because something below it failed adds nothing to the story.
       if (activity.ended == 0 || activity.depth > 0) {
-        stay(ended_line(paint("✗", "1;31"), activity, took));
+        stay(ended_line(stopping_ ? paint("-", "1;33") : paint("✗", "1;31"), activity,
+                        took, stopping_ ? "stopped " : ""));
       }
     } else if (outcome == oci::Outcome::done && took >= k_worth_telling &&
                activity.depth <= 1) {
@@ -108,8 +114,9 @@ class TtyProgress final : public oci::ProgressReporter {
   }
 
   std::string ended_line(const std::string& mark, const RunningActivity& activity,
-                         Milliseconds took) const {
-    return " " + mark + " " + in_columns(activity.label, human_duration(took), 3);
+                         Milliseconds took, const std::string& remark = "") const {
+    return " " + mark + " " +
+           in_columns(activity.label, remark + human_duration(took), 3);
   }
 
   // A label on the left, a remark at the right edge; the label is cut where they meet.
@@ -202,12 +209,13 @@ class TtyProgress final : public oci::ProgressReporter {
   std::condition_variable_any ticking_;
   ActivityBook book_;
   std::vector<std::string> drawn_;
+  bool stopping_ = false;
   std::jthread ticker_;  // last: it uses all of the above
 };
 
 }  // namespace
 
-std::unique_ptr<oci::ProgressReporter> tty_progress(ProgressView view) {
+std::unique_ptr<Progress> tty_progress(ProgressView view) {
   return std::make_unique<TtyProgress>(std::move(view));
 }
 

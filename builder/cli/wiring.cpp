@@ -5,16 +5,20 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <pwd.h>
 #include <sys/ioctl.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "oci/base/fd.h"
 #include "oci/image/layout.h"
 
+#include "builder/cli/error_document.h"
 #include "builder/cli/program.h"
 #include "builder/run/local_executor.h"
 #include "builder/run/step_cache.h"
@@ -150,7 +154,19 @@ std::optional<std::string> value_of(const Environment& environment,
 }
 
 void Stream::write(oci::Bytes data) {
-  oci::write_all(fd_, data, name_);
+  while (!data.empty()) {
+    const ssize_t written = ::write(fd_, data.data(), data.size());
+    if (written >= 0) {
+      data = data.subspan(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE) {
+      throw Reported{exits::k_reader_gone};
+    } else if (errno != EINTR) {
+      // No hint: where the stream goes is the caller's choice.
+      throw oci::Error(oci::Errc::machine,
+                       fmt::format("writing to {}: {}", name_,
+                                   std::generic_category().message(errno)));
+    }
+  }
 }
 
 bool Stream::is_terminal() const {
@@ -165,9 +181,15 @@ ProgressView::Size Stream::size() const {
 
 void enter_directory(const Options& options) {
   if (options.directory.empty()) return;
-  if (chdir(options.directory.c_str()) != 0) {
-    throw oci::errno_error(errno, "going to " + options.directory);
+  if (chdir(options.directory.c_str()) == 0) return;
+  const int error_number = errno;
+  if (error_number == ENOENT || error_number == ENOTDIR) {
+    throw oci::Error(
+        oci::Errc::bad_input,
+        fmt::format("there is no directory `{}` to go to", options.directory))
+        .add_hint("-C takes the directory of a project");
   }
+  throw oci::errno_error(error_number, "going to " + options.directory);
 }
 
 Session::Session(Options options, Environment environment)
@@ -180,17 +202,64 @@ Session::Session(Options options, Environment environment)
 Session::~Session() = default;
 
 void Session::print(std::string_view text) {
+  printed_ = true;
   out_.write(oci::as_bytes(text));
 }
 
-void Session::tell(std::string_view text) {
-  end_progress();
-  err_.write(oci::as_bytes(text));
+namespace {
+
+// Telling must not break doing: standard error may be closed, or its disk full.
+template <class Body>
+void quietly(Body body) noexcept {
+  try {
+    body();
+  } catch (...) {
+  }
 }
 
-void Session::tell(const oci::Error& error, Problem::Severity severity) {
-  if (severity == Problem::Severity::warning && options_.quiet > 1) return;
-  tell(render_error(error, texts_, style(), severity));
+}  // namespace
+
+void Session::tell(std::string_view text) noexcept {
+  quietly([&] {
+    if (progress_kind() != ProgressKind::json) {
+      end_progress();
+      return err_.write(oci::as_bytes(text));
+    }
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      tell_event({{"event", "message"}, {"text", text.substr(0, end)}});
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  });
+}
+
+void Session::tell(const oci::Error& error, Problem::Severity severity) noexcept {
+  quietly([&] {
+    const std::string text = render_error(error, texts_, style(), severity);
+    if (!told_.insert(text).second) return;
+    const bool warning = severity == Problem::Severity::warning;
+    if (!warning) errors_.push_back(error);
+    if (warning && options_.quiet > 1) return;
+    if (progress_kind() != ProgressKind::json) return tell(text);
+    nlohmann::json event = described(error);
+    event["event"] = "problem";
+    event["severity"] = warning ? "warning" : "error";
+    tell_event(std::move(event));
+  });
+}
+
+void Session::tell_event(nlohmann::json event) {
+  progress();  // its first line names the schema
+  event["ms"] = elapsed().count();
+  err_.write(oci::as_bytes(json_line(event)));
+}
+
+bool Session::confirms(const std::string& what) {
+  if (options_.yes || !err_.is_terminal() || isatty(STDIN_FILENO) != 1) return true;
+  tell(what + "? [y/N] ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 oci::ProgressReporter& Session::progress() {
@@ -219,12 +288,13 @@ oci::ProgressReporter& Session::progress() {
 
 void Session::end_progress() {
   const std::lock_guard lock(progress_mutex_);
-  progress_.reset();
+  // JSON lines are one stream to the end of the program; nothing is drawn over.
+  if (progress_kind() != ProgressKind::json) progress_.reset();
 }
 
-void Session::progress_note(std::string_view text) noexcept {
+void Session::stopping() noexcept {
   const std::lock_guard lock(progress_mutex_);
-  if (progress_ != nullptr) progress_->warned(0, text);
+  if (progress_ != nullptr) progress_->stopping();
 }
 
 std::int64_t Session::now() const {
@@ -346,6 +416,7 @@ bool Session::colour() const {
 }
 
 ProgressKind Session::progress_kind() const {
+  if (options_.progress == ProgressKind::json) return ProgressKind::json;
   if (options_.quiet > 0) return ProgressKind::quiet;
   if (options_.progress != ProgressKind::automatic) return options_.progress;
   const bool live = err_.is_terminal() && !value_of(environment_, "CI") &&

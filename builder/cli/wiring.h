@@ -10,8 +10,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "oci/base/activity.h"
 #include "oci/base/stream.h"
@@ -39,7 +43,8 @@ Environment read_environment();
 std::optional<std::string> value_of(const Environment& environment,
                                     const std::string& name);
 
-// A file descriptor as a sink that may be a terminal. Not buffered.
+// A file descriptor as a sink that may be a terminal. Not buffered. Throws Reported when
+// its reader went away: that is nothing to tell.
 class Stream final : public oci::Sink {
  public:
   Stream(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
@@ -65,7 +70,7 @@ struct Workshop {
   std::unique_ptr<StepCache> steps;
 };
 
-// -C: makes the directory the working directory.
+// -C: makes the directory the working directory; Errc::bad_input if it is none.
 void enter_directory(const Options& options);
 
 // What every command works with. One for each run of the program.
@@ -80,16 +85,22 @@ class Session {
 
   // Standard output: what was asked for, and nothing else.
   void print(std::string_view text);
-  // Standard error, below the progress. Warnings are left out with -qq.
-  void tell(std::string_view text);
-  void tell(const oci::Error& error, Problem::Severity severity);
+  bool has_printed() const { return printed_; }
+  // Standard error, below the progress; as JSON lines with --progress json. What cannot
+  // be told is lost: telling must not break doing. The same error is told once, a warning
+  // not at all with -qq.
+  void tell(std::string_view text) noexcept;
+  void tell(const oci::Error& error, Problem::Severity severity) noexcept;
+  const std::vector<oci::Error>& errors() const { return errors_; }  // that were told
   bool wants_summary() const { return options_.quiet == 0; }
+  // Asks a person at the terminal; where there is none, or with --yes, it is agreed.
+  bool confirms(const std::string& what);
 
   // Progress is drawn from the first call until end_progress() or the end.
   oci::ProgressReporter& progress();
   void end_progress();
-  // From any thread: a line in the progress, if there is one.
-  void progress_note(std::string_view text) noexcept;
+  // From any thread: the user asked for the end.
+  void stopping() noexcept;
 
   void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
   std::stop_token stop() const { return stop_; }
@@ -106,14 +117,15 @@ class Session {
   World world();
   Workshop workshop(const Recipe& recipe);
   LayerCache* layer_cache();  // nullptr with --no-cache
+  CacheDatabase& database();  // what the store remembers beside its blobs
 
   Style style() const;
 
  private:
   bool colour() const;
   ProgressKind progress_kind() const;
+  void tell_event(nlohmann::json event);
   oci::HttpClient* http();  // nullptr with --offline
-  CacheDatabase& database();
   AptEnvironment apt_environment() const;
 
   Options options_;
@@ -122,9 +134,12 @@ class Session {
   Stream out_;
   Stream err_;
   SourceTexts texts_;
+  bool printed_ = false;
+  std::set<std::string> told_;  // errors and warnings
+  std::vector<oci::Error> errors_;
   std::stop_token stop_;
   std::mutex progress_mutex_;
-  std::unique_ptr<oci::ProgressReporter> progress_;
+  std::unique_ptr<Progress> progress_;
   std::unique_ptr<oci::DirectoryStore> store_;
   std::unique_ptr<oci::Repository> images_;
   std::unique_ptr<oci::HttpClient> http_;

@@ -6,7 +6,7 @@
 
 #include "oci/base/fd.h"
 
-#include "builder/frontend/lithify_file.h"
+#include "builder/frontend/known_platforms.h"
 
 namespace lithify {
 
@@ -17,12 +17,17 @@ namespace {
 constexpr std::uint64_t k_max_build_file = 4 * 1024 * 1024;
 constexpr std::uint64_t k_max_lock = 64 * 1024 * 1024;
 
-std::string read_build_file(const std::string& file) {
+std::string text_of_build_file(const std::string& file) {
   std::error_code problem;
   if (!fs::exists(file, problem)) {
     oci::Error error(oci::Errc::not_found, "there is no build file " + file);
     if (fs::exists("Dockerfile", problem)) {
       error.add_note("there is a Dockerfile; lithify does not read those yet");
+    }
+    const fs::path other = fs::path(file).replace_extension(".yml");
+    if (fs::exists(other, problem)) {
+      throw error.add_hint(fmt::format("there is {}: rename it, or write `-f {}`",
+                                       other.string(), other.string()));
     }
     throw error.add_hint("name it with `-f FILE`, or its directory with `-C DIR`");
   }
@@ -47,6 +52,8 @@ FrontendOptions frontend_options(Session& session, const std::string& directory,
   return options;
 }
 
+}  // namespace
+
 void tell_problems(Session& session, const std::vector<Problem>& problems) {
   std::size_t errors = 0;
   for (const Problem& problem : problems) {
@@ -56,8 +63,6 @@ void tell_problems(Session& session, const std::vector<Problem>& problems) {
   if (errors > 1) session.tell(fmt::format("{} errors\n", errors));
 }
 
-}  // namespace
-
 std::vector<oci::Platform> wanted_platforms(const Options& options) {
   std::vector<oci::Platform> platforms;
   for (const std::string& text : options.platforms) {
@@ -66,6 +71,7 @@ std::vector<oci::Platform> wanted_platforms(const Options& options) {
       throw oci::Error(oci::Errc::bad_input, "`" + text + "` is no platform")
           .add_hint("write it as `--platform linux/arm64`");
     }
+    if (!is_known(*platform)) throw unknown_platform(*platform);
     if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end()) {
       platforms.push_back(*platform);
     }
@@ -73,14 +79,18 @@ std::vector<oci::Platform> wanted_platforms(const Options& options) {
   return platforms;
 }
 
-Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms) {
-  const std::string& file = session.options().file;
-  const std::string text = read_build_file(file);
+Reading read_build_file(Session& session, const std::string& file,
+                        const std::vector<oci::Platform>& platforms) {
+  const std::string text = text_of_build_file(file);
   session.texts().add(file, text);
   const std::string directory =
       fs::absolute(file).lexically_normal().parent_path().string();
-  Reading reading = read_lithify_file(
-      file, directory, text, frontend_options(session, directory, text, platforms));
+  return read_lithify_file(file, directory, text,
+                           frontend_options(session, directory, text, platforms));
+}
+
+Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms) {
+  Reading reading = read_build_file(session, session.options().file, platforms);
   tell_problems(session, reading.problems);
   if (!reading.recipe) throw Reported{exits::k_usage};
   return std::move(*reading.recipe);

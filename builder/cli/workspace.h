@@ -7,6 +7,7 @@
 #include <string>
 
 #include "builder/cli/wiring.h"
+#include "builder/frontend/lithify_file.h"
 #include "builder/plan/lock.h"
 #include "builder/plan/recipe.h"
 
@@ -18,12 +19,19 @@ struct Workspace {
   std::optional<Lock> lock;         // none: there is no such file
 };
 
+// One reading of a build file, for these platforms (none: its own). Its problems are not
+// told. A build file that is not there is Errc::not_found.
+Reading read_build_file(Session& session, const std::string& file,
+                        const std::vector<oci::Platform>& platforms);
+
+void tell_problems(Session& session, const std::vector<Problem>& problems);
+
 // Reads the build file that the options name and tells its problems; Reported if one of
-// them is an error. A build file that is not there is Errc::not_found.
+// them is an error.
 Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms);
 Workspace open_workspace(Session& session);
 
-// The platforms of --platform.
+// The platforms of --platform; Errc::bad_input for one that is not known.
 std::vector<oci::Platform> wanted_platforms(const Options& options);
 
 }  // namespace lithify

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "oci/image/repository.h"
 
@@ -29,5 +30,8 @@ std::unique_ptr<Repository> create_layout(const std::filesystem::path& directory
 // The directory store with names: manifests are blobs, a tag is a small file in
 // <store>/names. `store` must outlive it.
 std::unique_ptr<Repository> named_store(DirectoryStore& store);
+
+// Forgets a name, even one whose file is damaged. False if there is none.
+bool remove_name(DirectoryStore& store, std::string_view tag);
 
 }  // namespace oci

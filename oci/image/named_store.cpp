@@ -97,8 +97,16 @@ class NamedStore final : public Repository {
   std::optional<Descriptor> resolve(std::string_view tag) const override {
     const fs::path path = names_ / escape(tag);
     if (::access(path.c_str(), F_OK) != 0) return std::nullopt;
-    const auto json = parse_json(read_file(path, k_max_file), path.string());
-    return parse_descriptor(DocumentNode(json, path.string()));
+    try {
+      const auto json = parse_json(read_file(path, k_max_file), path.string());
+      return parse_descriptor(DocumentNode(json, path.string()));
+    } catch (const Error& e) {
+      if (e.code() != Errc::bad_input) throw;
+      throw Error(
+          Errc::mismatch,
+          fmt::format("what `{}` names is not known: {} is damaged", tag, path.string()))
+          .add_hint("build the image again, or forget the name: `lithify cache prune`");
+    }
   }
 
   void set_tag(std::string_view tag, const Descriptor& manifest) override {
@@ -133,6 +141,13 @@ class NamedStore final : public Repository {
 
 std::unique_ptr<Repository> named_store(DirectoryStore& store) {
   return std::make_unique<NamedStore>(store);
+}
+
+bool remove_name(DirectoryStore& store, std::string_view tag) {
+  const fs::path path = store.root() / "names" / escape(tag);
+  if (::unlink(path.c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw write_error(errno, "removing " + path.string());
 }
 
 }  // namespace oci

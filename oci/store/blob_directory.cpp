@@ -280,6 +280,9 @@ std::vector<BlobDirectory::BlobInfo> BlobDirectory::list() const {
 }
 
 std::uint64_t BlobDirectory::remove(const BlobRef& blob) {
+  struct stat status {};
+  const bool shared =
+      ::lstat(path_of(blob.digest).c_str(), &status) == 0 && status.st_nlink > 1;
   if (::unlink(path_of(blob.digest).c_str()) != 0) {
     if (errno == ENOENT) return 0;
     throw errno_error(errno, "removing " + path_of(blob.digest).string());
@@ -287,7 +290,7 @@ std::uint64_t BlobDirectory::remove(const BlobRef& blob) {
   const std::lock_guard lock(mutex_);
   checked_.erase(blob.digest);
   used_.erase(blob.digest);
-  return blob.size;
+  return shared ? 0 : blob.size;
 }
 
 // A link or a clone has the bytes of the file that was just checked. The file systems

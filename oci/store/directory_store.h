@@ -54,21 +54,8 @@ class DirectoryStore final : public BlobStore {
   // Reads every blob and puts away those that are not what their name says.
   void put_away_liars() const;
 
-  // Removes every blob that `keep` does not want, and everything in quarantine. While
-  // another store object has this root open, nothing is removed: Errc::machine with a
-  // hint. Returns the number of bytes freed.
-  template <class Keep>
-  std::uint64_t prune(Keep keep) {
-    const ExclusiveLease lease(*this);
-    std::uint64_t freed = empty_quarantine();
-    for (const BlobInfo& info : list()) {
-      if (!keep(info)) freed += blobs_.remove(info.blob);
-    }
-    return freed;
-  }
-
- private:
-  // The lease made exclusive for a scope; shared again at its end.
+  // The lease made exclusive for a scope; shared again at its end. While another store
+  // object has this root open it cannot be had: Errc::machine with a hint.
   class ExclusiveLease {
    public:
     explicit ExclusiveLease(const DirectoryStore& store);
@@ -80,6 +67,18 @@ class DirectoryStore final : public BlobStore {
     const DirectoryStore& store_;
   };
 
+  // Removes every blob that `keep` does not want, and everything in quarantine. Returns
+  // the number of bytes freed: a blob that an image layout shares frees none.
+  template <class Keep>
+  std::uint64_t prune(const ExclusiveLease&, Keep keep) {
+    std::uint64_t freed = empty_quarantine();
+    for (const BlobInfo& info : list()) {
+      if (!keep(info)) freed += blobs_.remove(info.blob);
+    }
+    return freed;
+  }
+
+ private:
   std::uint64_t empty_quarantine() const;
 
   std::filesystem::path root_;

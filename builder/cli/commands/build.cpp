@@ -22,6 +22,12 @@ class Build {
   explicit Build(Session& session) : session_(session) {
     for (const std::string& output : session.options().outputs)
       further_.push_back(parse_output(output));
+    for (const std::string& image : session.options().operands) {
+      if (image.find('/') == std::string::npos && image != "." && image != "..") continue;
+      throw oci::Error(oci::Errc::bad_input,
+                       fmt::format("`{}` is no image's name", image))
+          .add_hint(fmt::format("`lithify -C {} build` builds what is there", image));
+    }
   }
 
   int run() {
@@ -43,12 +49,31 @@ class Build {
           destinations(image, further_, prepared_.workspace.recipe.directory));
     }
     refuse_clashes(destinations_);
+    refuse_inputs();
     refuse_foreign();
     if (!session_.options().digest_file.empty() && destinations_.size() != 1) {
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("--digest-file holds one digest, {} images are built",
                                    destinations_.size()))
           .add_hint("name one image, or use `--metadata-file`");
+    }
+  }
+
+  // The build file and the lock are not for writing over.
+  void refuse_inputs() const {
+    const std::filesystem::path inputs[] = {prepared_.workspace.recipe.file,
+                                            prepared_.workspace.lock_file};
+    for (const auto& of_image : destinations_) {
+      for (const Destination& destination : of_image) {
+        for (const auto& input : inputs) {
+          if (destination.path != std::filesystem::absolute(input).lexically_normal())
+            continue;
+          oci::Error error(oci::Errc::bad_input,
+                           "an output would replace " + input.string());
+          if (!destination.place.file.empty()) error.at(destination.place);
+          throw error.add_hint("name another file");
+        }
+      }
     }
   }
 
@@ -63,9 +88,9 @@ class Build {
     }
   }
 
-  // A damaged blob of the store is found when it is read. Where one is, there may be more,
-  // so all are read then and the liars put away; doing the work once more makes them again
-  // from what the lock names.
+  // A damaged blob of the store is found when it is read. Where one is, there may be
+  // more, so all are read then and the liars put away; doing the work once more makes
+  // them again from what the lock names.
   void make_images() {
     const std::size_t before = session_.store().blobs().found_lying();
     try {
@@ -115,6 +140,7 @@ class Build {
       if (destinations_[i].empty()) continue;
       oci::Activity activity(session_.progress(), "write outputs of " + packed_[i].name);
       for (const Destination& destination : destinations_[i]) {
+        if (session_.stop().stop_requested()) throw oci::Cancelled();
         try {
           deliver(prepared_.plan.images[i], packed_[i], destination, activity);
         } catch (oci::Error& error) {
@@ -132,7 +158,7 @@ class Build {
     const PackedVariant& variant = image.variants[destination.variant];
     const bool whole = destination.whole && image.variants.size() > 1;
     const Delivery what{session_.images(), whole ? image.root : variant.manifest,
-                        image.name};
+                        image.name, session_.stop()};
     switch (destination.kind) {
       case Output::Kind::oci:
         return deliver_layout(what, destination.path, session_.store(), activity);
@@ -147,7 +173,7 @@ class Build {
       case Output::Kind::tar: {
         const Tree root = root_of(plan.variants[destination.variant], activity);
         return deliver_blob(session_.store(), flat_tar(session_, root, activity),
-                            destination.path);
+                            destination.path, session_.stop());
       }
     }
   }
@@ -161,11 +187,9 @@ class Build {
     times_.all = session_.elapsed();
     const std::string document = build_document(packed_);
     const Options& options = session_.options();
-    if (!options.metadata_file.empty()) {
-      oci::write_file_atomically(options.metadata_file, document);
-    }
+    if (!options.metadata_file.empty()) write_report(options.metadata_file, document);
     if (!options.digest_file.empty()) {
-      oci::write_file_atomically(options.digest_file, packed_.front().root.digest.str());
+      write_report(options.digest_file, packed_.front().root.digest.str());
     }
     session_.end_progress();
     if (options.json) {
@@ -177,6 +201,11 @@ class Build {
       session_.print(lines);
     }
     if (session_.wants_summary()) session_.tell(build_summary(packed_, times_, steps_));
+  }
+
+  static void write_report(const std::string& file, const std::string& content) {
+    oci::during([&] { return "writing " + file; },
+                [&] { oci::write_file_atomically(file, content); });
   }
 
   // Time since the last lap.

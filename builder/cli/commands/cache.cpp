@@ -1,18 +1,30 @@
 // lithify cache: what the store holds, and less of it.
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <set>
+#include <span>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "oci/base/json.h"
+#include "oci/image/layout.h"
 #include "oci/image/manifest.h"
+#include "oci/store/temporary_file.h"
 
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/text.h"
+#include "builder/frontend/suggest.h"
+#include "builder/run/step_cache.h"
 
 namespace lithify {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::int64_t k_keep_unused = 14LL * 24 * 3600;  // seconds
 
@@ -30,16 +42,35 @@ Holdings holdings_of(const oci::DirectoryStore& store) {
   return holdings;
 }
 
+struct Name {
+  std::string text;
+  std::optional<oci::Descriptor> root;  // none: its file is damaged
+};
+
+// The names in the store; a warning for each that says nothing.
+std::vector<Name> names_in(Session& session) {
+  std::vector<Name> names;
+  for (const std::string& text : session.images().tags()) {
+    try {
+      if (auto root = session.images().resolve(text)) names.push_back({text, root});
+    } catch (const oci::Error& error) {
+      if (error.code() != oci::Errc::mismatch) throw;
+      session.tell(error, Problem::Severity::warning);
+      names.push_back({text, std::nullopt});
+    }
+  }
+  return names;
+}
+
 int list(Session& session) {
-  const oci::Repository& images = session.images();
   const Holdings holdings = holdings_of(session.store());
   nlohmann::json names = nlohmann::json::array();
   std::string text;
-  for (const std::string& name : images.tags()) {
-    const auto root = images.resolve(name);
-    if (!root) continue;
-    names.push_back({{"digest", root->digest.str()}, {"name", name}});
-    text += fmt::format("{}  {}\n", visible(name), root->digest.str());
+  for (const Name& name : names_in(session)) {
+    if (!name.root) continue;
+    const std::string digest = name.root->digest.str();
+    names.push_back({{"digest", digest}, {"name", name.text}});
+    text += fmt::format("{}  {}\n", visible(name.text), digest);
   }
   if (session.options().json) {
     session.print(oci::canonical_json({{"schema", "lithify.cache/1"},
@@ -52,8 +83,9 @@ int list(Session& session) {
   }
   session.print(text);
   if (session.wants_summary()) {
-    session.tell(fmt::format("{} in {} blobs at {}\n", human_size(holdings.bytes),
-                             holdings.blobs, session.store_path().string()));
+    session.tell(fmt::format("{} in {} {} at {}\n", human_size(holdings.bytes),
+                             holdings.blobs, holdings.blobs == 1 ? "blob" : "blobs",
+                             session.store_path().string()));
   }
   return exits::k_ok;
 }
@@ -61,23 +93,17 @@ int list(Session& session) {
 // Everything that the images with names consist of.
 class Reachable {
  public:
-  explicit Reachable(const oci::Repository& images) : images_(images) {
-    for (const std::string& name : images.tags()) {
-      if (const auto root = images.resolve(name)) visit(*root);
-    }
-  }
+  Reachable(const oci::DirectoryStore& store, const oci::Repository& images)
+      : store_(store), images_(images) {}
 
-  bool has(const oci::Digest& digest) const { return digests_.count(digest) > 0; }
-
- private:
-  void visit(const oci::Descriptor& which) {
+  void add(const oci::Descriptor& which) {
     const bool fresh = digests_.insert(which.digest).second;
-    if (!fresh || !images_.has_manifest(which.digest)) return;
+    if (!fresh || !store_.size_of(which.digest)) return;
     const std::string text = images_.manifest(which);
     if (which.media_type == oci::media_type::k_index ||
         which.media_type == oci::media_type::k_docker_index) {
       for (const auto& entry : oci::Index::parse(text, which.digest.str()).manifests)
-        visit(entry);
+        add(entry);
       return;
     }
     const auto manifest = oci::Manifest::parse(text, which.digest.str());
@@ -85,20 +111,119 @@ class Reachable {
     for (const auto& layer : manifest.layers)
       digests_.insert(layer.digest);
   }
+  bool has(const oci::Digest& digest) const { return digests_.count(digest) > 0; }
 
+ private:
+  const oci::DirectoryStore& store_;
   const oci::Repository& images_;
   std::set<oci::Digest> digests_;
 };
 
+// Bytes that go with a file; a file with further names elsewhere frees none.
+std::uint64_t removed(const fs::path& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) return 0;
+  if (unlink(path.c_str()) != 0) {
+    throw oci::write_error(errno, "removing " + path.string());
+  }
+  return status.st_nlink > 1 ? 0 : static_cast<std::uint64_t>(status.st_size);
+}
+
+class Prune {
+ public:
+  explicit Prune(Session& session)
+      : session_(session),
+        store_(session.store()),
+        all_(session.options().all),
+        oldest_(session.now() - k_keep_unused),
+        alone_(store_) {}
+
+  std::uint64_t run() {
+    const std::vector<Name> names = names_in(session_);
+    std::uint64_t freed = prune_blobs(names);
+    for (const Name& name : names) {
+      if (!name.root || !is_there(name.root->digest)) {
+        oci::remove_name(store_, name.text);
+      }
+    }
+    return freed + prune_downloads() + prune_records();
+  }
+
+ private:
+  bool is_there(const oci::Digest& digest) const {
+    return store_.size_of(digest).has_value();
+  }
+
+  std::uint64_t prune_blobs(const std::vector<Name>& names) {
+    Reachable reachable(store_, session_.images());
+    for (const Name& name : names) {
+      if (name.root && !all_) reachable.add(*name.root);
+    }
+    return store_.prune(alone_, [&](const oci::DirectoryStore::BlobInfo& info) {
+      const bool wanted = reachable.has(info.blob.digest) || info.last_used >= oldest_;
+      return wanted && !all_;
+    });
+  }
+
+  // Those that were interrupted; somebody may want to go on with a young one.
+  std::uint64_t prune_downloads() const {
+    const fs::path directory = store_.root() / "partial";
+    std::error_code problem;
+    if (!fs::is_directory(directory, problem)) return 0;
+    std::uint64_t freed = 0;
+    for (const fs::path& path : oci::files_in(directory)) {
+      struct stat status {};
+      if (lstat(path.c_str(), &status) != 0) continue;
+      if (all_ || status.st_mtime < oldest_) freed += removed(path);
+    }
+    return freed;
+  }
+
+  std::uint64_t prune_records() {
+    const std::uint64_t before = size_of_records();
+    if (before == 0) return 0;
+    if (all_) {
+      for (const char* ending : {"", "-wal", "-shm", ".lock"})
+        removed(records(ending));
+    } else {
+      const auto there = [this](const oci::Digest& digest) { return is_there(digest); };
+      CacheDatabase& database = session_.database();
+      StoredStepCache(database, store_).prune(there);
+      LayerCache(database, store_).prune(there);
+      StatCache(database).prune();
+      database.compact();
+    }
+    removed(records(".damaged"));
+    const std::uint64_t after = size_of_records();
+    return before - std::min(before, after);
+  }
+
+  fs::path records(const char* ending) const {
+    return store_.root() / (std::string("cache.sqlite") + ending);
+  }
+
+  std::uint64_t size_of_records() const {
+    std::uint64_t bytes = 0;
+    for (const char* ending : {"", "-wal", ".damaged"}) {
+      std::error_code problem;
+      const auto size = fs::file_size(records(ending), problem);
+      bytes += problem ? 0 : size;
+    }
+    return bytes;
+  }
+
+  Session& session_;
+  oci::DirectoryStore& store_;
+  const bool all_;
+  const std::int64_t oldest_;
+  const oci::DirectoryStore::ExclusiveLease alone_;
+};
+
 int prune(Session& session) {
   const bool all = session.options().all;
-  const Reachable reachable(session.images());
-  const std::int64_t oldest = session.now() - k_keep_unused;
-  const std::uint64_t freed =
-      session.store().prune([&](const oci::DirectoryStore::BlobInfo& info) {
-        const bool wanted = reachable.has(info.blob.digest) || info.last_used >= oldest;
-        return wanted && !all;
-      });
+  if (all && !session.confirms("remove everything in " + session.store_path().string()))
+    return exits::k_ok;
+  const std::uint64_t freed = Prune(session).run();
   if (session.options().json) {
     session.print(oci::canonical_json({{"schema", "lithify.prune/1"}, {"freed", freed}}) +
                   "\n");
@@ -108,16 +233,63 @@ int prune(Session& session) {
   return exits::k_ok;
 }
 
+// What only they used goes with the next prune.
+int forget(Session& session, std::span<const std::string> names) {
+  const std::vector<std::string> known = session.images().tags();
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string meant = did_you_mean(name, known);
+    throw oci::Error(oci::Errc::not_found, "the store has no image `" + name + "`")
+        .add_hint(meant.empty() ? "`lithify cache ls` lists the names" : meant);
+  }
+  for (const std::string& name : names)
+    oci::remove_name(session.store(), name);
+  if (session.options().json) {
+    session.print(
+        oci::canonical_json({{"schema", "lithify.forget/1"},
+                             {"names", std::vector(names.begin(), names.end())}}) +
+        "\n");
+  }
+  return exits::k_ok;
+}
+
+oci::Error cannot(const std::vector<std::string>& operands) {
+  constexpr const char* k_hint =
+      "write `lithify cache ls`, `lithify cache rm IMAGE` or `lithify cache prune`";
+  if (operands.empty()) {
+    return oci::Error(oci::Errc::bad_input, "`lithify cache` needs to know what to do")
+        .add_hint(k_hint);
+  }
+  const std::string& word = operands[0];
+  if (word == "rm") {
+    return oci::Error(oci::Errc::bad_input, "`lithify cache rm` needs names of images")
+        .add_hint("`lithify cache ls` lists them");
+  }
+  if (word == "ls" || word == "prune") {
+    return oci::Error(
+               oci::Errc::bad_input,
+               fmt::format("`lithify cache {}` has no use for `{}`", word, operands[1]))
+        .add_hint(
+            fmt::format("write `lithify cache rm {}` to forget one image", operands[1]));
+  }
+  return oci::Error(oci::Errc::bad_input, "`lithify cache` cannot `" + word + "`")
+      .add_hint(k_hint);
+}
+
 }  // namespace
 
 int run_cache(Session& session) {
   const auto& operands = session.options().operands;
-  if (operands.size() == 1 && operands[0] == "ls") return list(session);
-  if (operands.size() == 1 && operands[0] == "prune") return prune(session);
-  throw oci::Error(oci::Errc::bad_input,
-                   operands.empty() ? "`lithify cache` needs to know what to do"
-                                    : "`lithify cache` cannot `" + operands[0] + "`")
-      .add_hint("write `lithify cache ls` or `lithify cache prune`");
+  const std::string word = operands.empty() ? "" : operands[0];
+  if (session.options().all && word != "prune") {
+    throw oci::Error(oci::Errc::bad_input, "--all is for `lithify cache prune`")
+        .add_hint("write `lithify cache prune --all` to remove everything");
+  }
+  if (operands.size() == 1 && word == "ls") return list(session);
+  if (operands.size() == 1 && word == "prune") return prune(session);
+  if (operands.size() > 1 && word == "rm")
+    return forget(session, std::span(operands).subspan(1));
+  throw cannot(operands);
 }
 
 }  // namespace lithify

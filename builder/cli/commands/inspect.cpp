@@ -97,9 +97,10 @@ std::string variant_text(const VariantView& variant) {
   std::uint64_t bytes = 0;
   for (const LayerView& layer : variant.layers)
     bytes += layer.blob.size;
-  std::string text = fmt::format("\n{}  {}\n  {} in {} layers\n", variant.platform.str(),
-                                 variant.manifest.digest.str(), human_size(bytes),
-                                 variant.layers.size());
+  std::string text =
+      fmt::format("\n{}  {}\n  {} in {} {}\n", variant.platform.str(),
+                  variant.manifest.digest.str(), human_size(bytes), variant.layers.size(),
+                  variant.layers.size() == 1 ? "layer" : "layers");
   for (std::size_t i = 0; i < variant.layers.size(); ++i) {
     const LayerView& layer = variant.layers[i];
     text += fmt::format("  {:>3}  {:>7}  {}  {}\n", i + 1, human_size(layer.blob.size),
@@ -139,12 +140,7 @@ nlohmann::json image_document(const std::string& name, const ImageView& image) {
   return document;
 }
 
-// The variant whose files are listed: the only one, or the one for --platform, or for
-// this machine.
-const VariantView& chosen(const ImageView& image,
-                          const std::vector<oci::Platform>& wanted) {
-  if (image.variants.size() == 1 && wanted.empty()) return image.variants.front();
-  const oci::Platform platform = wanted.empty() ? oci::Platform::host() : wanted.front();
+const VariantView& variant_for(const ImageView& image, const oci::Platform& platform) {
   const auto found = std::find_if(
       image.variants.begin(), image.variants.end(),
       [&](const VariantView& variant) { return variant.platform == platform; });
@@ -154,6 +150,22 @@ const VariantView& chosen(const ImageView& image,
     known += (known.empty() ? "" : ", ") + variant.platform.str();
   throw oci::Error(oci::Errc::not_found, "the image has nothing for " + platform.str())
       .add_hint("choose one with `--platform`: " + known);
+}
+
+// The image as far as --platform asks for it.
+ImageView wanted_part(ImageView image, const std::vector<oci::Platform>& wanted) {
+  if (wanted.empty()) return image;
+  std::vector<VariantView> variants;
+  for (const oci::Platform& platform : wanted)
+    variants.push_back(variant_for(image, platform));
+  image.variants = std::move(variants);
+  return image;
+}
+
+// The variant whose files are listed: the only one, or the one for this machine.
+const VariantView& chosen(const ImageView& image) {
+  return image.variants.size() == 1 ? image.variants.front()
+                                    : variant_for(image, oci::Platform::host());
 }
 
 std::string mode_text(const oci::Entry& entry) {
@@ -191,8 +203,10 @@ void show_files(Session& session, const Found& found, const ImageView& image,
                 std::string path) {
   path = fs::path("/" + path).lexically_normal().string().substr(1);
   if (!path.empty() && path.back() == '/') path.pop_back();
-  const VariantView& variant = chosen(image, wanted_platforms(session.options()));
-  const auto files = view_files(*found.images, variant, path);
+  const VariantView& variant = chosen(image);
+  const auto files =
+      oci::during([&] { return "reading the image " + session.options().operands[0]; },
+                  [&] { return view_files(*found.images, variant, path); });
   if (!session.options().json) {
     std::string text;
     for (const FileView& file : files)
@@ -218,7 +232,10 @@ int run_inspect(Session& session) {
         .add_hint("write `lithify inspect IMAGE [PATH]`");
   }
   const Found found = find_image(session, operands[0]);
-  const ImageView image = view_image(*found.images, *found.root);
+  const ImageView image =
+      wanted_part(oci::during([&] { return "reading the image " + operands[0]; },
+                              [&] { return view_image(*found.images, *found.root); }),
+                  wanted_platforms(session.options()));
   if (operands.size() == 2) {
     show_files(session, found, image, operands[1]);
   } else if (session.options().json) {

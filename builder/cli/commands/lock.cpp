@@ -1,7 +1,9 @@
 // lithify lock: writes what the build file's requests mean today.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/error_document.h"
 #include "builder/cli/prepare.h"
 #include "builder/resolve/requests.h"
 
@@ -9,20 +11,40 @@ namespace lithify {
 
 namespace {
 
+// The document of --json; a lock that is stale is told as an error.
+void print_document(Session& session, const Workspace& workspace, const Lock& lock,
+                    bool written) {
+  if (!session.options().json) return;
+  nlohmann::json unused_texts = unused(workspace.recipe, lock);
+  session.print(json_line({{"schema", "lithify.lock/1"},
+                           {"file", workspace.lock_file.string()},
+                           {"written", written},
+                           {"packages", lock.packages.size()},
+                           {"urls", lock.urls.size()},
+                           {"images", lock.images.size()},
+                           {"unused", std::move(unused_texts)}}));
+}
+
 int check(Session& session, const Workspace& workspace) {
   const auto missing = unmet(workspace.recipe, workspace.lock.value_or(Lock{}));
   if (!missing.empty() || !workspace.lock) {
     refuse_stale(session, workspace, missing, "running with --check");
   }
   tell_unused(session, workspace);
+  print_document(session, workspace, *workspace.lock, false);
   return exits::k_ok;
+}
+
+std::string counted(std::size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 // How many entries a list gained, lost and changed would need names; the count says
 // enough for a summary.
 std::string size_of(const Lock& lock) {
-  return fmt::format("{} packages, {} urls, {} base images", lock.packages.size(),
-                     lock.urls.size(), lock.images.size());
+  return fmt::format("{}, {}, {}", counted(lock.packages.size(), "package"),
+                     counted(lock.urls.size(), "url"),
+                     counted(lock.images.size(), "base image"));
 }
 
 }  // namespace
@@ -34,6 +56,10 @@ int run_lock(Session& session) {
                      "`lithify lock` takes names only with --update")
         .add_hint("write `lithify lock --update " + options.operands.front() + "`");
   }
+  if (options.update && options.check) {
+    throw oci::Error(oci::Errc::bad_input, "--update writes the lock, --check does not")
+        .add_hint("write one of them");
+  }
   const Workspace workspace = open_workspace(session);
   if (options.check) return check(session, workspace);
   Update update;
@@ -42,6 +68,7 @@ int run_lock(Session& session) {
   const Lock lock = resolve_lock(session, workspace, update);
   const bool same = workspace.lock && workspace.lock->str() == lock.str();
   if (!same) write_lock(workspace, lock);
+  print_document(session, workspace, lock, !same);
   if (session.wants_summary()) {
     session.tell(fmt::format("{} {}: {}\n", workspace.lock_file.string(),
                              same ? "is up to date" : "written", size_of(lock)));

@@ -57,8 +57,9 @@ std::vector<std::pair<std::string, std::string>> settings(Session& session,
                    fmt::format("{} from {}", oci::rfc3339(prepared.epoch.seconds),
                                prepared.epoch.origin));
   all.emplace_back("store", session.store_path().string());
-  for (const auto& [name, value] : options.arguments) {
-    all.emplace_back("args." + name, visible(value) + " from --arg");
+  for (const Argument& argument : prepared.workspace.recipe.arguments) {
+    all.emplace_back("args." + argument.name,
+                     fmt::format("{} from {}", visible(argument.value), argument.origin));
   }
   return all;
 }

@@ -1,26 +1,15 @@
-// The commands that only read and print: check, schema, version and help.
+// The commands that only print: schema, version and help.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "oci/base/error.h"
 #include "oci/base/json.h"
 #include "oci/layer/layer_writer.h"
 
 #include "builder/cli/commands/commands.h"
-#include "builder/cli/workspace.h"
 #include "builder/frontend/lithify_file.h"
-#include "builder/resolve/requests.h"
 
 namespace lithify {
-
-int run_check(Session& session) {
-  const Recipe recipe = read_recipe(session, wanted_platforms(session.options()));
-  requests_of(recipe);  // refuses sources that contradict each other
-  if (session.wants_summary()) {
-    session.tell(fmt::format("{} is good: {} {}\n", recipe.file, recipe.images.size(),
-                             recipe.images.size() == 1 ? "image" : "images"));
-  }
-  return exits::k_ok;
-}
 
 int run_schema(Session& session) {
   session.print(json_schema());
@@ -45,6 +34,10 @@ int run_version(Session& session) {
 
 int run_help(Session& session) {
   const Options& options = session.options();
+  if (options.json) {
+    throw oci::Error(oci::Errc::bad_input, "help is for people and has no JSON")
+        .add_hint("`lithify schema` describes build files to programs");
+  }
   std::string about = options.command == "help" ? "" : options.command;
   if (about.empty() && !options.operands.empty()) about = options.operands.front();
   session.print(help_text(about));

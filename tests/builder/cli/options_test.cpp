@@ -47,6 +47,11 @@ TEST_CASE("platforms are separated by commas or given again") {
         std::vector<std::string>{"linux/amd64", "linux/arm64", "linux/386"});
 }
 
+TEST_CASE("directories to go to add up") {
+  CHECK(parse({"-C", "a", "build", "-Cb"}).directory == "a/b");
+  CHECK(parse({"-C", "a", "-C", "/b", "build"}).directory == "/b");
+}
+
 TEST_CASE("two dashes end the flags, one dash is an operand") {
   const Options options = parse({"build", "--", "-x", "--locked"});
   CHECK(options.operands == std::vector<std::string>{"-x", "--locked"});
@@ -73,6 +78,16 @@ TEST_CASE("mistakes on the command line say what to type") {
       {"build", "--progress", "fancy"},
       {"build", "--nonsense"},
       {"build", "--\x1b[31mred"},
+      {"build", "--file", ""},
+      {"build", "--cache-dir="},
+      {"build", "--secret", "id=x"},
+      {"build", "--provenance"},
+      {"cache", "prune", "--dry-run"},
+      {"schema", "foo"},
+      {"help", "build", "lock"},
+      {"inspect", "a", "b", "c"},
+      {"verify"},
+      {"rmi", "app"},
   };
   std::string text;
   for (const auto& words : lines) {

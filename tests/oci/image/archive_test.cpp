@@ -122,6 +122,21 @@ TEST_CASE("a docker archive has the layers as plain tars") {
   CHECK(docker_archive(back, *root) == docker_archive(memory, image));
 }
 
+TEST_CASE("writing an archive stops when it is asked to") {
+  MemoryRepository memory;
+  const Descriptor image = put_compressed_image(memory, oci::Compression::zstd);
+  std::stop_source stop;
+  stop.request_stop();
+  oci::StringSink sink;
+  // Its layers are read once before the first byte is written.
+  CHECK_THROWS_AS(
+      oci::write_docker_archive(memory, image, "app:1", sink, stop.get_token()),
+      oci::Cancelled);
+  CHECK(sink.text.empty());
+  CHECK_THROWS_AS(oci::write_oci_archive(memory, image, "app:1", sink, stop.get_token()),
+                  oci::Cancelled);
+}
+
 TEST_CASE("a docker archive of an index is refused") {
   MemoryRepository memory;
   const Descriptor root = put_small_index(memory, "x");

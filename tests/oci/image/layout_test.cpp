@@ -83,6 +83,21 @@ TEST_CASE("names in the store may be any text, and stay in their directory") {
   CHECK(oci::named_store(store)->resolve("host:5000/x:1") == image);
 }
 
+TEST_CASE("a damaged name in the store is told, replaced, and forgotten") {
+  const TemporaryDirectory place;
+  DirectoryStore store(place.path());
+  const auto names = oci::named_store(store);
+  const Descriptor image = put_small_image(*names, "x");
+  plant(place.path() / "names/app", "{oops");
+  CHECK(failure_of([&] { names->resolve("app"); }) == Errc::mismatch);
+  names->set_tag("app", image);
+  CHECK(names->resolve("app") == image);
+  plant(place.path() / "names/app", "");
+  CHECK(oci::remove_name(store, "app"));
+  CHECK_FALSE(oci::remove_name(store, "app"));
+  CHECK_FALSE(names->resolve("app").has_value());
+}
+
 TEST_CASE("a layout is written as the image-spec says, whatever the umask") {
   const TemporaryDirectory place;
   const mode_t before = ::umask(0077);

@@ -160,7 +160,7 @@ TEST_CASE("prune removes what is not wanted") {
   const auto keep = [&](const DirectoryStore::BlobInfo& info) {
     return info.blob.digest == wanted.digest;
   };
-  CHECK(store.prune(keep) == 8 + 5);
+  CHECK(store.prune(DirectoryStore::ExclusiveLease(store), keep) == 8 + 5);
   CHECK(store.has(wanted.digest));
   CHECK_FALSE(store.has(unwanted.digest));
   CHECK(put(store, "unwanted") == unwanted);
@@ -174,7 +174,8 @@ TEST_CASE("prune leaves a store alone that somebody else has open") {
   const auto nothing = [](const DirectoryStore::BlobInfo&) { return false; };
   {
     const DirectoryStore other(place.path());
-    CHECK(failure_of([&] { store.prune(nothing); }) == Errc::machine);
+    CHECK(failure_of([&] { DirectoryStore::ExclusiveLease alone(store); }) ==
+          Errc::machine);
     CHECK(store.has(blob.digest));
   }
   // A killed neighbour's lease died with it.
@@ -184,7 +185,7 @@ TEST_CASE("prune leaves a store alone that somebody else has open") {
     return 0;
   });
   wait_for(child);
-  CHECK(store.prune(nothing) == 6);
+  CHECK(store.prune(DirectoryStore::ExclusiveLease(store), nothing) == 6);
 }
 
 TEST_CASE("a blob's last use is told by its time of access") {
