@@ -69,7 +69,9 @@ StatRecord StatCache::load(const oci::Digest& key) {
   auto row = database_.get(CacheDatabase::Table::files, key.str());
   if (!row) return {};
   const std::size_t end = row->find('\0');
-  return end == std::string::npos ? StatRecord() : StatRecord(row->erase(0, end + 1));
+  if (end == std::string::npos) return {};
+  row->erase(0, end + 1);
+  return StatRecord(std::move(*row));
 }
 
 void StatCache::save(const oci::Digest& key, const std::string& directory,
