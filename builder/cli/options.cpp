@@ -8,7 +8,7 @@
 #include "oci/base/error.h"
 
 #include "builder/cli/text.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "builder/frontend/codes.h"
-#include "builder/frontend/suggest.h"
 #include "builder/frontend/values.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 

@@ -6,7 +6,7 @@
 
 #include "builder/frontend/check_shape.h"
 #include "builder/frontend/codes.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 

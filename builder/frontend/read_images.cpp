@@ -10,7 +10,7 @@
 #include "builder/frontend/known_platforms.h"
 #include "builder/frontend/read_config.h"
 #include "builder/frontend/read_steps.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 

@@ -4,8 +4,8 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
-#include "builder/frontend/suggest.h"
 #include "builder/frontend/values.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 

@@ -2,7 +2,7 @@
 #include "builder/frontend/values.h"
 
 #include "builder/frontend/pattern.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 #include "tests/support/catch.h"
 

@@ -1,6 +1,7 @@
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -12,11 +13,15 @@ namespace {
 constexpr std::size_t k_longest = 48;
 constexpr std::size_t k_most_candidates = 256;
 
-// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> two_up, up(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j)
-    up[j] = j;
+std::size_t difference(std::string_view a, std::string_view b) {
+  return std::max(a.size(), b.size()) - std::min(a.size(), b.size());
+}
+
+}  // namespace
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> two_up(b.size() + 1), up(b.size() + 1), row(b.size() + 1);
+  std::iota(up.begin(), up.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
@@ -24,34 +29,32 @@ std::size_t distance(std::string_view a, std::string_view b) {
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) row[j] = std::min(row[j], two_up[j - 2] + 1);
     }
-    two_up = up;
-    up = row;
+    two_up.swap(up);
+    up.swap(row);
   }
   return up[b.size()];
 }
 
-}  // namespace
+void Suggestion::consider(std::string_view candidate) {
+  if (std::max(candidate.size(), word_.size()) > k_longest ||
+      difference(candidate, word_) > best_)
+    return;
+  const std::size_t edits = edit_distance(word_, candidate);
+  if (edits < best_) {
+    best_ = edits;
+    nearest_ = candidate;
+  } else if (edits == best_ && nearest_ != candidate) {
+    nearest_.reset();
+  }
+}
 
 std::optional<std::string> suggest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
-  if (word.size() > k_longest) return std::nullopt;
-  std::size_t best = word.size() / 3 + 1;  // one more than is allowed
-  std::optional<std::string> nearest;
+  Suggestion suggestion(word);
   const std::size_t count = std::min(candidates.size(), k_most_candidates);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string& candidate = candidates[i];
-    const std::size_t longer = std::max(candidate.size(), word.size());
-    if (longer > k_longest || longer - std::min(candidate.size(), word.size()) > best)
-      continue;
-    const std::size_t edits = distance(word, candidate);
-    if (edits < best) {
-      best = edits;
-      nearest = candidate;
-    } else if (edits == best && nearest != candidate) {
-      nearest.reset();
-    }
-  }
-  return nearest;
+  for (std::size_t i = 0; i < count; ++i)
+    suggestion.consider(candidates[i]);
+  return suggestion.nearest();
 }
 
 std::string did_you_mean(std::string_view word,
