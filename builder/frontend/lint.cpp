@@ -7,90 +7,144 @@
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
 #include "builder/frontend/interpolate.h"
+#include "builder/plan/glob.h"
 
 namespace lithify {
 
 namespace {
 
-// The path that a step makes all by itself; "" if it makes none or several.
-std::string path_made(const Verb& verb) {
-  if (const auto* file = std::get_if<FileStep>(&verb)) return file->path;
-  if (const auto* dir = std::get_if<DirStep>(&verb)) return dir->path;
-  if (const auto* symlink = std::get_if<SymlinkStep>(&verb)) return symlink->path;
-  return "";
+// What a step makes by name, as far as the build file alone says.
+struct Made {
+  std::string path;
+  bool is_file = false;  // nothing can be below it
+};
+
+std::vector<Made> made_by(const CopyStep& copy) {
+  if (!copy.to.empty()) return {{copy.to}};
+  std::vector<Made> made;
+  for (const std::string& path : copy.paths) {
+    if (path == "." || copy.unpack || !Glob(path).is_literal()) continue;
+    const std::string name = copy.keep_paths ? path : path.substr(path.rfind('/') + 1);
+    made.push_back({(copy.into == "/" ? "" : copy.into) + "/" + name});
+  }
+  return made;
 }
 
-void warn_same_path(const std::string& path, const RecipeStep& first,
-                    const RecipeStep& second, Problems& problems) {
-  oci::Error warning = offence(code::k_same_path, second.place,
-                               fmt::format("two steps make {}", path), "this one wins");
-  warning.also_at(first.place, "hidden by the other");
-  warning.add_hint("remove one of them");
-  problems.warning(std::move(warning));
+std::vector<Made> made_by(const Verb& verb) {
+  if (const auto* file = std::get_if<FileStep>(&verb)) return {{file->path, true}};
+  if (const auto* dir = std::get_if<DirStep>(&verb)) return {{dir->path}};
+  if (const auto* link = std::get_if<SymlinkStep>(&verb)) return {{link->path}};
+  if (const auto* copy = std::get_if<CopyStep>(&verb)) return made_by(*copy);
+  return {};
 }
 
-// Finds steps that make something below a file which an earlier one made.
-class FilesMade {
+// The paths that the steps of one image make, and which of them hide each other.
+class MadePaths {
  public:
-  explicit FilesMade(Problems& problems) : problems_(problems) {}
+  explicit MadePaths(Problems& problems) : problems_(problems) {}
 
-  void look_at(const RecipeStep& step) {
-    const auto* copy = std::get_if<CopyStep>(&step.verb);
-    const std::string path = copy == nullptr      ? path_made(step.verb)
-                             : copy->into.empty() ? copy->to
-                                                  : copy->into + "/*";
-    for (std::size_t end = path.rfind('/'); end != std::string::npos && end > 0;
-         end = path.rfind('/', end - 1)) {
-      const auto file = files_.find(path.substr(0, end));
-      if (file != files_.end()) return refuse(step, path, *file->second);
+  void add(const Made& made, const RecipeStep& step) {
+    const auto [at, fresh] = known_.emplace(made.path, Known{&step, made.is_file});
+    if (!fresh) {
+      // Copies to one directory merge, and a directory may be made before it is filled.
+      const bool merges =
+          std::holds_alternative<CopyStep>(step.verb) && !at->second.is_file;
+      if (!merges) warn_same_path(made.path, *at->second.step, step);
+      at->second = {&step, made.is_file};
     }
-    if (std::holds_alternative<FileStep>(step.verb)) {
-      files_[path] = &step;
-    } else if (copy == nullptr && !path.empty()) {
-      files_.erase(path);
-    } else {
-      files_.clear();  // who knows what it replaced or took away
-    }
+    refuse_below_file(made.path, step);
+    if (made.is_file) look_below(made.path, step);
+  }
+
+  // What a step with contents of its own made of the files, nobody knows.
+  void lose_sight_of_files() {
+    for (auto& [path, known] : known_)
+      known.is_file = false;
+  }
+
+  // What a step removed, another may make.
+  void remove(const Glob& glob) {
+    std::erase_if(known_, [&](const auto& entry) {
+      const std::string_view path = std::string_view(entry.first).substr(1);
+      return glob.matches(path) || glob.covers(path);
+    });
   }
 
  private:
-  void refuse(const RecipeStep& step, const std::string& path, const RecipeStep& file) {
-    const std::string& name = std::get<FileStep>(file.verb).path;
-    oci::Error error = offence(
-        code::k_below_file, step.place,
-        fmt::format("{} would stand below the file {}", path, name), "below a file");
-    error.also_at(file.place, "the file");
-    problems_.error(std::move(error));
+  struct Known {
+    const RecipeStep* step;
+    bool is_file;
+  };
+
+  void refuse_below_file(const std::string& path, const RecipeStep& step) {
+    for (std::size_t slash = path.rfind('/'); slash > 0 && slash != std::string::npos;
+         slash = path.rfind('/', slash - 1)) {
+      const auto above = known_.find(path.substr(0, slash));
+      if (above == known_.end() || !above->second.is_file) continue;
+      oci::Error error =
+          offence(code::k_below_file, step.place,
+                  fmt::format("{} would stand below the file {}", path, above->first),
+                  "below a file");
+      error.also_at(above->second.step->place, "the file");
+      problems_.error(std::move(error));
+      return;
+    }
+  }
+
+  void look_below(const std::string& path, const RecipeStep& step) {
+    const auto begin = known_.lower_bound(path + "/");
+    auto end = begin;
+    while (end != known_.end() && end->first.starts_with(path + "/"))
+      ++end;
+    if (begin == end) return;
+    warn_hidden(path, begin->first, step, *begin->second.step);
+    known_.erase(begin, end);
+  }
+
+  void warn_same_path(const std::string& path, const RecipeStep& first,
+                      const RecipeStep& second) {
+    oci::Error warning = offence(code::k_same_path, second.place,
+                                 fmt::format("two steps make {}", path), "this one wins");
+    warning.also_at(first.place, "hidden by the other");
+    problems_.warning(std::move(warning.add_hint("remove one of them")));
+  }
+
+  void warn_hidden(const std::string& file, const std::string& below,
+                   const RecipeStep& second, const RecipeStep& first) {
+    oci::Error warning =
+        offence(code::k_same_path, second.place,
+                fmt::format("{} is no directory, and {} is below it", file, below),
+                "hides what is below");
+    warning.also_at(first.place, "hidden by the other");
+    problems_.warning(std::move(warning));
   }
 
   Problems& problems_;
-  std::map<std::string, const RecipeStep*> files_;
+  std::map<std::string, Known> known_;
 };
 
+void warn_layer_copy(const RecipeStep& step, Problems& problems) {
+  oci::Error warning = offence(code::k_layer_copy, step.place,
+                               "`attrs` stores what it changes a second time",
+                               "costs a copy in this layer");
+  warning.add_hint("set `owner` and `mode` on the step that makes the files");
+  problems.warning(std::move(warning));
+}
+
 void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
-  FilesMade files(problems);
-  std::map<std::string, const RecipeStep*> made;
+  MadePaths paths(problems);
   for (const RecipeStep& step : steps) {
-    files.look_at(step);
-    if (std::holds_alternative<AttrsStep>(step.verb)) {
-      oci::Error warning = offence(code::k_layer_copy, step.place,
-                                   "`attrs` stores what it changes a second time",
-                                   "costs a copy in this layer");
-      warning.add_hint("set `owner` and `mode` on the step that makes the files");
-      problems.warning(std::move(warning));
+    if (std::holds_alternative<AttrsStep>(step.verb)) warn_layer_copy(step, problems);
+    if (const auto* remove = std::get_if<RemoveStep>(&step.verb)) {
+      for (const std::string& glob : remove->globs)
+        paths.remove(Glob(glob));
     }
-    std::string path = path_made(step.verb);
-    if (const auto* copy = std::get_if<CopyStep>(&step.verb)) path = copy->to;
-    if (path.empty()) continue;
-    const auto [at, fresh] = made.emplace(path, &step);
-    if (fresh) continue;
-    // Copies to one directory merge, and a directory may be made before it is filled.
-    const RecipeStep& first = *at->second;
-    const bool merges = std::holds_alternative<CopyStep>(step.verb) &&
-                        !std::holds_alternative<FileStep>(first.verb) &&
-                        !std::holds_alternative<SymlinkStep>(first.verb);
-    if (!merges) warn_same_path(path, first, step, problems);
-    at->second = &step;
+    for (const Made& made : made_by(step.verb))
+      paths.add(made, step);
+    const bool plain = std::holds_alternative<FileStep>(step.verb) ||
+                       std::holds_alternative<DirStep>(step.verb) ||
+                       std::holds_alternative<SymlinkStep>(step.verb);
+    if (!plain) paths.lose_sight_of_files();
   }
 }
 
