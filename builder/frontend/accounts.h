@@ -14,6 +14,11 @@ class Accounts {
  public:
   Accounts();  // root is always there
 
+  // From here on there may be accounts that no step declares: a base or a package has
+  // them. What needs an account is then left to the build to judge.
+  void allow_others() { others_ = true; }
+
+  // What the declared would clash with, and what it needs and is not there, is reported.
   void add(const User& user, const YamlNode& declaration, Problems& problems);
   void add(const Group& group, const YamlNode& declaration, Problems& problems);
 
@@ -26,13 +31,19 @@ class Accounts {
  private:
   struct Known {
     Owner owner;
-    oci::Place place;
+    oci::Place place;  // no file: root, which nobody declared
   };
+  using Names = std::map<std::string, Known>;
+
   std::uint32_t group_id(const YamlNode& node, const std::string& name,
                          Problems& problems) const;
+  void add_own_group(const User& user, const YamlNode& declaration, Problems& problems);
+  void require(const char* kind, const Names& known, const YamlNode* names,
+               Problems& problems) const;
 
-  std::map<std::string, Known> users_;
-  std::map<std::string, Known> groups_;
+  Names users_;
+  Names groups_;
+  bool others_ = false;
 };
 
 }  // namespace lithify

@@ -63,6 +63,12 @@ bool kind_fits(const YamlNode& node, const Shape& shape) {
   return false;
 }
 
+// As the words of the table are spoken: "an output", "a url".
+std::string_view article(std::string_view word) {
+  return std::string_view("aeio").find(word.front()) == std::string_view::npos ? "a"
+                                                                               : "an";
+}
+
 // YAML's double-quoted form, for suggested edits.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -109,15 +115,17 @@ class Checker {
     if (!kind_fits(node, shape)) return wrong_kind(node, shape, where);
     switch (shape.form) {
       case Form::scalar:
-        if (node.multiline || !has_reference(node.text))
+        if (shape.literal || node.multiline || !has_reference(node.text))
           check_scalar(node, shape, where, problems_);
         return;
       case Form::list:
         if (node.is_scalar()) return check(node, *shape.item, where);
+        if (shape.some && node.items.empty()) return empty(node, where);
         for (const YamlNode& item : node.items)
           check(item, *shape.item, where);
         return;
       case Form::map:
+        if (shape.some && node.entries.empty()) return empty(node, where);
         return check_map(node, shape);
       case Form::either:
         return check(node, node.is_scalar() ? *shape.shorthand : *shape.item, where);
@@ -148,12 +156,20 @@ class Checker {
     problems_.error(std::move(error));
   }
 
+  void empty(const YamlNode& node, const std::string& where) const {
+    problems_.error(offence(code::k_bad_value, node.place(),
+                            fmt::format("{} is empty", where), "expected at least one"));
+  }
+
   void check_map(const YamlNode& node, const Shape& shape) const {
     for (const YamlNode::Entry& entry : node.entries) {
       if (const auto why = misfit(shape.type, entry.key.text))
-        problems_.error(offence(code::k_bad_value, entry.key.place(),
-                                fmt::format("`{}` cannot be a name here", entry.key.text),
-                                *why));
+        problems_.error(
+            offence(code::k_bad_value, entry.key.place(),
+                    entry.key.text.empty()
+                        ? "a name here is empty"
+                        : fmt::format("`{}` cannot be a name here", entry.key.text),
+                    *why));
       check(entry.value, *shape.item, fmt::format("`{}`", entry.key.text));
     }
   }
@@ -212,7 +228,8 @@ class Checker {
       variant = found;
     }
     if (!variant) return no_kind(node, shape);
-    const std::string where = fmt::format("a `{}` {}", variant->main.name, shape.noun);
+    const std::string where = fmt::format("{} `{}` {}", article(variant->main.name),
+                                          variant->main.name, shape.noun);
     if (!variant->main.shape) {
       const std::string what = fmt::format("`{}` {}s", variant->main.name, shape.noun);
       return problems_.error(offence(code::k_not_built, main->key.place(),
@@ -250,10 +267,10 @@ class Checker {
     for (const Variant& variant : shape.variants) {
       if (variant.main.shape) names.emplace_back(variant.main.name);
     }
-    oci::Error error = offence(
-        code::k_one_of, node.place(),
-        fmt::format("a {} needs one of `{}`", shape.noun, fmt::join(names, "`, `")),
-        "none of them is here");
+    oci::Error error = offence(code::k_one_of, node.place(),
+                               fmt::format("{} {} needs one of `{}`", article(shape.noun),
+                                           shape.noun, fmt::join(names, "`, `")),
+                               "none of them is here");
     for (const YamlNode::Entry& entry : node.entries)
       error.add_hint(did_you_mean(entry.key.text, names));
     problems_.error(std::move(error));
@@ -289,6 +306,9 @@ class Checker {
 // "`mode` cannot be `888`"
 oci::Error bad_value(const YamlNode& node, const std::string& where,
                      const std::string& why) {
+  if (node.text.empty())
+    return offence(code::k_bad_value, node.place(), fmt::format("{} is empty", where),
+                   why);
   const std::string shown = node.text.substr(0, node.text.find('\n'));
   return offence(code::k_bad_value, node.place(),
                  fmt::format("{} cannot be `{}`", where, shown), why);
@@ -321,10 +341,12 @@ void check_scalar(const YamlNode& node, const Shape& shape, const std::string& w
                   Problems& problems) {
   if (!shape.choices.empty()) return check_choice(node, shape, where, problems);
   auto why = misfit(shape.type, node.text);
-  if (!why && shape.type == Type::integer && shape.max > shape.min) {
+  if (!why && shape.type == Type::integer) {
     const std::int64_t value = parse_integer(node.text).value_or(shape.min);
     if (value < shape.min || value > shape.max)
-      why = fmt::format("expected {} to {}", shape.min, shape.max);
+      why = shape.min == shape.max
+                ? fmt::format("expected {}", shape.min)
+                : fmt::format("expected {} to {}", shape.min, shape.max);
   }
   if (why) problems.error(bad_value(node, where, *why));
 }

@@ -179,7 +179,7 @@ class Expander {
 
  private:
   void scalar(YamlNode& node, const Shape& shape, const std::string& where) const {
-    if (!node.is_scalar() || node.multiline || shape.type == Type::raw_text) return;
+    if (!node.is_scalar() || node.multiline || shape.literal) return;
     if (!has_reference(node.text)) return;
     const auto text = scope_.expand(node, problems_);
     if (!text) {

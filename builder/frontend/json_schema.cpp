@@ -27,6 +27,7 @@ json scalar_schema(Type type) {
       return {{"type", json::array({"integer", "string"})},
               {"pattern", "^[0-7]{1,5}$|\\$\\("}};
     case Type::image_path:
+    case Type::image_file:
       return {{"type", "string"}, {"pattern", "^/|\\$\\("}};
     case Type::duration:
       return {{"type", "string"}, {"pattern", "^([0-9]+(h|m|s|ms))+$|\\$\\("}};
@@ -41,7 +42,7 @@ json scalar_schema(Type type) {
     case Type::url:
       return {{"type", "string"}, {"pattern", "^https?://|\\$\\("}};
     case Type::text:
-    case Type::raw_text:
+    case Type::some_text:
     case Type::owner:
     case Type::group:
     case Type::epoch:
@@ -97,7 +98,7 @@ class SchemaMaker {
   static json scalar(const Shape& shape) {
     if (shape.choices.empty()) {
       json schema = scalar_schema(shape.type);
-      if (shape.max > shape.min) {
+      if (shape.type == Type::integer) {
         schema["minimum"] = shape.min;
         schema["maximum"] = shape.max;
       }
@@ -112,7 +113,8 @@ class SchemaMaker {
 
   json list(const Shape& shape) {
     const json item = schema_of(*shape.item);
-    const json list = {{"type", "array"}, {"items", item}};
+    json list = {{"type", "array"}, {"items", item}};
+    if (shape.some) list["minItems"] = 1;
     return shape.one_is_list ? json{{"anyOf", json::array({item, list})}} : list;
   }
 

@@ -33,6 +33,7 @@ class ArgumentReader {
   std::optional<Argument> read(const YamlNode::Entry& entry) const {
     const std::string& name = entry.key.text;
     const YamlNode& argument = entry.value;
+    if (!is_sound(entry)) return std::nullopt;
     const auto given = find(name, argument);
     if (!given) return without_value(entry);
     if (const auto why = refusal(argument, given->value)) {
@@ -49,6 +50,52 @@ class ArgumentReader {
   }
 
  private:
+  // Whether the declaration makes sense, whatever value anybody gives.
+  bool is_sound(const YamlNode::Entry& entry) const {
+    const YamlNode& argument = entry.value;
+    const YamlNode::Entry* required = argument.find_entry("required");
+    const YamlNode::Entry* fallback = argument.find_entry("default");
+    if (required && fallback && required->value.text == "true") {
+      oci::Error error = offence(code::k_bad_value, required->key.place(),
+                                 "what has a `default` is never missing",
+                                 "says that somebody must give it");
+      error.also_at(fallback->key.place(), "its default");
+      problems_.error(std::move(error.add_hint("remove one of them")));
+      return false;
+    }
+    if (type_of(argument) == "enum" && !argument.find("values")) {
+      oci::Error error = offence(code::k_missing_field, argument.find("type")->place(),
+                                 "an `enum` needs `values`", "one of which?");
+      problems_.error(std::move(error.add_hint("add `values: […]`")));
+      return false;
+    }
+    return is_literal(fallback ? &fallback->value : nullptr) &&
+           has_sound_pattern(argument);
+  }
+
+  bool is_literal(const YamlNode* fallback) const {
+    bool literal = true;
+    each_reference(fallback ? fallback->text : "", [&](std::string_view reference) {
+      if (!literal) return;
+      literal = false;
+      problems_.error(
+          offence(code::k_not_expanded, fallback->place_of(reference),
+                  fmt::format("`{}` is not expanded inside `default`", reference),
+                  "defaults are literal"));
+    });
+    return literal;
+  }
+
+  bool has_sound_pattern(const YamlNode& argument) const {
+    const YamlNode* pattern = argument.find("pattern");
+    std::string why;
+    if (!pattern || !pattern->is_scalar() || Pattern::compile(pattern->text, why))
+      return true;
+    problems_.error(offence(code::k_bad_value, pattern->place(),
+                            fmt::format("`{}` is no pattern", pattern->text), why));
+    return false;
+  }
+
   std::optional<Given> find(const std::string& name, const YamlNode& argument) const {
     const auto told = options_.args.find(name);
     if (told != options_.args.end()) return Given{told->second, {}, "--arg"};
@@ -86,10 +133,7 @@ class ArgumentReader {
   std::optional<std::string> refusal(const YamlNode& argument,
                                      const std::string& value) const {
     const std::string type = type_of(argument);
-    const bool control = std::any_of(value.begin(), value.end(), [](char c) {
-      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    });
-    if (control) return "control characters are refused";
+    if (has_control(value)) return "control characters are refused";
     if (value.size() > k_max_value)
       return fmt::format("longer than {} bytes", k_max_value);
     if (type == "bool" && !parse_boolean(value)) return "expected `true` or `false`";
@@ -98,21 +142,10 @@ class ArgumentReader {
     const bool listed = std::find(values.begin(), values.end(), value) != values.end();
     if ((type == "enum" || !values.empty()) && !listed)
       return fmt::format("expected one of `{}`", fmt::join(values, "`, `"));
-    return pattern_refusal(argument, value);
-  }
-
-  std::optional<std::string> pattern_refusal(const YamlNode& argument,
-                                             const std::string& value) const {
     const YamlNode* pattern = argument.find("pattern");
     if (!pattern || !pattern->is_scalar()) return std::nullopt;
-    std::string why;
-    const auto compiled = Pattern::compile(pattern->text, why);
-    if (!compiled) {
-      problems_.error(offence(code::k_bad_value, pattern->place(),
-                              fmt::format("`{}` is no pattern", pattern->text), why));
-      return std::nullopt;
-    }
-    if (compiled->matches(value)) return std::nullopt;
+    std::string unused;  // the pattern is sound
+    if (Pattern::compile(pattern->text, unused)->matches(value)) return std::nullopt;
     return fmt::format("expected something like `{}`", pattern->text);
   }
 

@@ -1,5 +1,8 @@
 #include "builder/frontend/read_config.h"
 
+#include <fmt/format.h>
+
+#include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
 #include "builder/frontend/values.h"
 
@@ -42,9 +45,28 @@ std::optional<std::vector<std::string>> maybe_parsed(const YamlNode& config,
   return parsed;
 }
 
-ConfigChange::Health read_health(const YamlNode& node) {
+// Dockerfiles and compose files say first how the rest is run.
+void refuse_keyword(const YamlNode& test, Problems& problems) {
+  static const std::pair<std::string_view, const char*> k_keywords[] = {
+      {"CMD", "leave `CMD` out"},
+      {"CMD-SHELL", "for a shell: `[/bin/sh, -c, …]`"},
+      {"NONE", "for no check: `healthcheck: null`"},
+  };
+  const auto words = scalars_of(&test);
+  for (const auto& [keyword, hint] : k_keywords) {
+    if (words.empty() || words[0]->text != keyword) continue;
+    oci::Error error =
+        offence(code::k_bad_value, words[0]->place(),
+                fmt::format("`test` begins with the program, not with `{}`", keyword),
+                "no program");
+    problems.error(std::move(error.add_hint(hint)));
+  }
+}
+
+ConfigChange::Health read_health(const YamlNode& node, Problems& problems) {
   ConfigChange::Health health;
   if (!node.is_map()) return health;  // null: none
+  if (const YamlNode* test = node.find("test")) refuse_keyword(*test, problems);
   health.test = texts_of(node, "test");
   health.test.insert(health.test.begin(), "CMD");
   health.interval = duration_of(node, "interval");
@@ -56,7 +78,7 @@ ConfigChange::Health read_health(const YamlNode& node) {
 
 }  // namespace
 
-ConfigChange read_config(const YamlNode* config) {
+ConfigChange read_config(const YamlNode* config, Problems& problems) {
   ConfigChange change;
   if (!config) return change;
   change.inherit = flag_of(*config, "inherit", true);
@@ -70,7 +92,7 @@ ConfigChange read_config(const YamlNode* config) {
   change.labels = changes_of(*config, "labels");
   change.stop_signal = maybe_text(*config, "stop-signal");
   if (const YamlNode* health = config->find("healthcheck"))
-    change.healthcheck = read_health(*health);
+    change.healthcheck = read_health(*health, problems);
   return change;
 }
 

@@ -29,6 +29,20 @@ YamlNode expand_field(const YamlNode& node, std::string_view name, const Scope& 
   return expand_tree(node, *field->shape, fmt::format("`{}`", name), scope, problems);
 }
 
+// The order of the index: as the file has it, others behind, whatever order they were
+// asked for in.
+std::vector<oci::Platform> in_order(std::vector<oci::Platform> asked,
+                                    const std::vector<oci::Platform>& written) {
+  const auto rank = [&](const oci::Platform& platform) {
+    return std::pair(
+        std::find(written.begin(), written.end(), platform) - written.begin(),
+        platform.str());
+  };
+  std::sort(asked.begin(), asked.end(),
+            [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  return asked;
+}
+
 Scope for_platform(Scope scope, const oci::Platform& platform) {
   scope.set("platform.os", platform.os);
   scope.set("platform.arch", platform.architecture);
@@ -127,7 +141,7 @@ void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
                    defaults ? defaults->find("owner") : nullptr, problems_);
   variant.steps = steps.read(items_of(node, "steps"));
   image.recipe.packages_steps = steps.packages_steps();
-  variant.config = read_config(node.find("config"));
+  variant.config = read_config(node.find("config"), problems_);
   if (const YamlNode* outputs = outputs_of(*image.node)) {
     const YamlNode expanded = expand_field(*outputs, "outputs", scope, problems_);
     variant.outputs = read_outputs(&expanded);
@@ -150,8 +164,13 @@ From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
   if (from->text == "scratch") return read;
   if (from->text.starts_with(k_image_prefix))
     return from_image(*from, platform, accounts);
+  if (!sources_.has(from->text) && image_named(from->text)) {
+    report_bare_image(*from);
+    return read;
+  }
   const auto found = sources_.use(*from, platform, scope);
   if (!found) return read;
+  accounts.allow_others();  // those of the base
   if (!std::holds_alternative<LayoutSource>(found->source->kind)) {
     oci::Error error = offence(code::k_wrong_source, from->place(),
                                fmt::format("`{}` is {} and no base for an image",
@@ -169,9 +188,8 @@ From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
 From ImageReader::from_image(const YamlNode& from, const oci::Platform& platform,
                              Accounts& accounts) {
   const std::string name = from.text.substr(k_image_prefix.size());
-  const auto base = std::find_if(images_.begin(), images_.end(),
-                                 [&](const Declared& d) { return d.name == name; });
-  if (base == images_.end()) {
+  Declared* base = image_named(name);
+  if (!base) {
     report_unknown_image(from, name);
     return {};
   }
@@ -195,6 +213,21 @@ From ImageReader::from_image(const YamlNode& from, const oci::Platform& platform
   }
   accounts = base->accounts[static_cast<std::size_t>(same - variants.begin())];
   return {From::Kind::image, name, from.place()};
+}
+
+ImageReader::Declared* ImageReader::image_named(const std::string& name) {
+  const auto found = std::find_if(images_.begin(), images_.end(),
+                                  [&](const Declared& d) { return d.name == name; });
+  return found == images_.end() ? nullptr : &*found;
+}
+
+void ImageReader::report_bare_image(const YamlNode& from) {
+  oci::Error error =
+      offence(code::k_unknown_source, from.place(),
+              fmt::format("there is no source `{}`", from.text), "an image's name");
+  error.also_at(image_named(from.text)->place, "the image");
+  error.add_hint(fmt::format("write `from: image:{}`", from.text));
+  problems_.error(std::move(error));
 }
 
 void ImageReader::report_cycle(const Declared& base, const YamlNode& from) {
@@ -224,10 +257,12 @@ void ImageReader::report_unknown_image(const YamlNode& from, const std::string& 
 
 std::vector<oci::Platform> ImageReader::platforms_of(const YamlNode& image,
                                                      const Scope& scope) {
-  if (!options_.platforms.empty()) return options_.platforms;
   const YamlNode* list = image.find("platforms");
   if (!list) list = file_.find("platforms");
-  if (list && list->is_list()) return read_platforms(*list, scope);
+  std::vector<oci::Platform> written;
+  if (list && list->is_list()) written = read_platforms(*list, scope);
+  if (!options_.platforms.empty()) return in_order(options_.platforms, written);
+  if (list) return written;
   return {oci::Platform::host()};
 }
 
@@ -251,9 +286,6 @@ std::vector<oci::Platform> ImageReader::read_platforms(const YamlNode& list,
       platforms.push_back(*platform);
     }
   }
-  if (list.items.empty())
-    problems_.error(offence(code::k_bad_value, list.place(), "`platforms` is empty",
-                            "expected at least one platform"));
   return platforms;
 }
 

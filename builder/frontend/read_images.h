@@ -41,6 +41,8 @@ class ImageReader {
                  Accounts& accounts);
   From from_image(const YamlNode& from, const oci::Platform& platform,
                   Accounts& accounts);
+  Declared* image_named(const std::string& name);
+  void report_bare_image(const YamlNode& from);
   void report_cycle(const Declared& base, const YamlNode& from);
   void report_unknown_image(const YamlNode& from, const std::string& name);
   std::vector<oci::Platform> platforms_of(const YamlNode& image, const Scope& scope);

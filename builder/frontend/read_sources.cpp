@@ -66,12 +66,6 @@ void warn_plain_http(const YamlNode& place, const std::string& note, Problems& p
 
 // What the types of single fields do not say.
 void check_source(const YamlNode& node, Problems& problems) {
-  for (const char* key : {"local", "archive", "layout"}) {
-    const YamlNode* value = node.find(key);
-    if (value && value->is_scalar() && value->text.empty())
-      problems.error(offence(code::k_bad_value, value->place(),
-                             fmt::format("`{}` is empty", key), "expected a path"));
-  }
   const YamlNode* archive = node.find("archive");
   if (archive && archive->text.find("://") != std::string::npos) {
     if (const auto why = misfit(Type::url, archive->text))

@@ -21,6 +21,23 @@ std::string last_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+// Whether /etc/passwd or /etc/group may come with this step.
+bool may_bring_accounts(const Verb& verb) {
+  const auto holds_them = [](const std::string& path) {
+    return path == "/" || path == "/etc" || path == "/etc/passwd" || path == "/etc/group";
+  };
+  if (const auto* copy = std::get_if<CopyStep>(&verb))
+    return holds_them(copy->to.empty() ? copy->into : copy->to);
+  if (const auto* file = std::get_if<FileStep>(&verb)) return holds_them(file->path);
+  if (const auto* link = std::get_if<SymlinkStep>(&verb)) return holds_them(link->path);
+  return std::holds_alternative<PackagesStep>(verb);
+}
+
+// The kernel's struct vfs_cap_data, of its second or third revision.
+bool is_capability(std::string_view value) {
+  return (value.size() == 20 && value[3] == 2) || (value.size() == 24 && value[3] == 3);
+}
+
 }  // namespace
 
 std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
@@ -44,6 +61,7 @@ std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
     made.layer = text_of(step, "layer");
     made.text = step_text(made.verb);
     made.mtime_epoch = text_of(step, "mtime") == "epoch";
+    if (may_bring_accounts(made.verb)) accounts_.allow_others();
     read.push_back(std::move(made));
   }
   return read;
@@ -125,10 +143,6 @@ Verb StepReader::packages(const YamlNode& step) {
     request->place = item->place();
     made.packages.push_back(std::move(*request));
   }
-  const YamlNode* list = step.find("packages");
-  if (list->is_list() && list->items.empty())
-    problems_.error(offence(code::k_bad_value, list->place(), "`packages` is empty",
-                            "expected at least one package"));
   made.source = source_of(step, true);
   made.recommends = flag_of(step, "recommends", false);
   made.drop = texts_of(step, "drop");
@@ -206,7 +220,7 @@ Verb StepReader::attrs(const YamlNode& step) {
   if (owner && owner->is_scalar()) made.owner = accounts_.resolve(*owner, problems_);
   made.mode = mode_of(step, "mode");
   made.dir_mode = mode_of(step, "dir-mode");
-  made.xattrs = text_map_of(step, "xattrs");
+  made.xattrs = xattrs_of(step);
   const bool says_what = step.find("owner") || step.find("mode") ||
                          step.find("dir-mode") || step.find("xattrs");
   if (!says_what) {
@@ -216,6 +230,28 @@ Verb StepReader::attrs(const YamlNode& step) {
     problems_.error(std::move(error));
   }
   return made;
+}
+
+std::map<std::string, std::string> StepReader::xattrs_of(const YamlNode& step) {
+  std::map<std::string, std::string> xattrs;
+  for (const YamlNode::Entry& entry : entries_of(step, "xattrs")) {
+    const std::string& name = entry.key.text;
+    const std::string& written = entry.value.text;
+    auto value = parse_xattr_value(written);
+    const bool is_wrong =
+        name == "security.capability" && !(value && is_capability(*value));
+    if (entry.value.is_scalar() && (!value || is_wrong)) {
+      oci::Error error = offence(code::k_bad_value, entry.value.place(),
+                                 fmt::format("`{}` cannot be `{}`", name, written),
+                                 value               ? "no capabilities of a file"
+                                 : written[1] == 'x' ? "expected hex after `0x`"
+                                                     : "expected base64 after `0s`");
+      error.add_hint(fmt::format("`getfattr -n {} -e base64 FILE` prints one", name));
+      problems_.error(std::move(error));
+    }
+    xattrs[name] = value.value_or("");
+  }
+  return xattrs;
 }
 
 Verb StepReader::users(const YamlNode& step) {
@@ -233,6 +269,7 @@ Verb StepReader::users(const YamlNode& step) {
     user.groups = texts_of(item, "groups");
     user.create_home = flag_of(item, "create-home", false);
     check_passwd_fields(item);
+    check_home(item);
     if (user.name.empty()) continue;  // already reported
     accounts_.add(user, item, problems_);
     made.users.push_back(std::move(user));
@@ -249,6 +286,15 @@ void StepReader::check_passwd_fields(const YamlNode& user) {
                             fmt::format("`{}` of a user is one line without `:`", key),
                             "would break /etc/passwd"));
   }
+}
+
+void StepReader::check_home(const YamlNode& user) {
+  const YamlNode::Entry* create = user.find_entry("create-home");
+  if (!create || create->value.text != "true" || user.find("home")) return;
+  oci::Error error = offence(code::k_missing_field, create->key.place(),
+                             "`create-home` needs `home`", "makes which directory?");
+  error.add_hint(fmt::format("add `home: /home/{}`", text_of(user, "name", "…")));
+  problems_.error(std::move(error));
 }
 
 Verb StepReader::groups(const YamlNode& step) {

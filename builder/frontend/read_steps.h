@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,9 @@ class StepReader {
   Verb users(const YamlNode& step);
   Verb groups(const YamlNode& step);
   void check_passwd_fields(const YamlNode& user);
+  void check_home(const YamlNode& user);
   Owner owner_of(const YamlNode& step);
+  std::map<std::string, std::string> xattrs_of(const YamlNode& step);
   void check_destination(const CopyStep& copy, const YamlNode& step,
                          const YamlNode::Entry& main);
   std::string source_of(const YamlNode& step, bool wants_packages);

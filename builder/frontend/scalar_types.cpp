@@ -2,6 +2,7 @@
 
 #include "builder/frontend/schema.h"
 #include "builder/frontend/values.h"
+#include "builder/plan/glob.h"
 
 namespace lithify {
 
@@ -24,8 +25,9 @@ bool anything(std::string_view) {
 TypeRule rule(Type type) {
   switch (type) {
     case Type::text:
-    case Type::raw_text:
       return {"text", anything};
+    case Type::some_text:
+      return {"text", [](std::string_view text) { return !text.empty(); }};
     case Type::boolean:
       return {"`true` or `false`", parses<parse_boolean>};
     case Type::integer:
@@ -44,6 +46,11 @@ TypeRule rule(Type type) {
       return {"a user or group id", parses<parse_id>};
     case Type::image_path:
       return {"an absolute path without `..`", parses<parse_image_path>};
+    case Type::image_file:
+      return {"an absolute path without `..`", [](std::string_view text) {
+                const auto path = parse_image_path(text);
+                return path && path != "/";
+              }};
     case Type::image_glob:
       return {"an absolute pattern such as `/var/log/**`", is_image_glob};
     case Type::source_path:
@@ -74,20 +81,49 @@ TypeRule rule(Type type) {
       return {"a signal such as `SIGTERM`", is_signal};
     case Type::variable:
       return {"the name of a variable, without `=`", is_variable_name};
+    case Type::xattr:
+      return {"a name such as `user.note` or `security.capability`", is_xattr_name};
   }
   return {"text", anything};
 }
 
 // Some mistakes deserve their own words.
-std::string special_case(Type type, std::string_view text) {
-  const bool path = type == Type::image_path || type == Type::source_path ||
-                    type == Type::glob || type == Type::image_glob;
-  if (path && fmt::format("/{}/", text).find("/../") != std::string::npos)
+std::string reason_of_path(std::string_view text) {
+  if (has_control(text)) return "control characters are refused";
+  if (text.size() > k_max_path) return fmt::format("longer than {} bytes", k_max_path);
+  if (fmt::format("/{}/", text).find("/../") != std::string::npos)
     return "`..` is refused";
-  if (path && text.starts_with('!'))
+  if (text.starts_with('!'))
     return "patterns are not negated; use `include` and `exclude`";
-  if (type == Type::image_path && !text.empty() && text[0] != '/')
-    return fmt::format("paths in an image are absolute: `/{}`", text);
+  return "";
+}
+
+std::string reason_in_image(std::string_view text) {
+  if (text[0] != '/') return fmt::format("paths in an image are absolute: `/{}`", text);
+  if (text.find("/.wh.") != std::string_view::npos)
+    return "in a layer, a name that begins with `.wh.` removes a file";
+  if (parse_image_path(text)) return "this is the root directory";
+  return fmt::format("a name is longer than {} bytes", k_max_component);
+}
+
+std::string reason_of_pattern(std::string_view text) {
+  const auto why = Glob::refusal(text);
+  return why ? fmt::format("the pattern {}", *why) : "";
+}
+
+std::string special_case(Type type, std::string_view text) {
+  if (text.empty()) return "";
+  const bool in_image = type == Type::image_path || type == Type::image_file;
+  const bool pattern =
+      type == Type::source_path || type == Type::glob || type == Type::image_glob;
+  std::string reason = in_image || pattern ? reason_of_path(text) : "";
+  if (reason.empty() && in_image) reason = reason_in_image(text);
+  if (reason.empty() && pattern) reason = reason_of_pattern(text);
+  if (!reason.empty()) return reason;
+  if (type == Type::xattr && text.starts_with("security."))
+    return "of `security.*` a layer has `security.capability` alone";
+  if (type == Type::xattr && text.find(".overlay.") != std::string_view::npos)
+    return "engines use `overlay` for themselves";
   if (type == Type::url && text.find('@') != std::string_view::npos)
     return "an address holds no user and no password";
   if (type == Type::port && text.find('-') != std::string_view::npos)

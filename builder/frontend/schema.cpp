@@ -34,10 +34,20 @@ Shape nullable(Shape shape) {
   shape.nullable = true;
   return shape;
 }
+// At least one.
+Shape some(Shape list) {
+  list.some = true;
+  return list;
+}
+Shape literal(Shape scalar) {
+  scalar.literal = true;
+  return scalar;
+}
 
 // Scalars.
 const Shape k_text = scalar(Type::text);
-const Shape k_raw_text = scalar(Type::raw_text);
+const Shape k_some_text = scalar(Type::some_text);
+const Shape k_literal_text = literal(k_text);
 const Shape k_boolean = scalar(Type::boolean);
 const Shape k_mode = scalar(Type::mode);
 const Shape k_owner = scalar(Type::owner);
@@ -45,6 +55,7 @@ const Shape k_id = scalar(Type::id);
 const Shape k_group_ref = scalar(Type::group);
 const Shape k_account = scalar(Type::account);
 const Shape k_image_path = scalar(Type::image_path);
+const Shape k_image_file = scalar(Type::image_file);
 const Shape k_image_glob = scalar(Type::image_glob);
 const Shape k_source_path = scalar(Type::source_path);
 const Shape k_glob = scalar(Type::glob);
@@ -59,43 +70,48 @@ const Shape k_epoch = scalar(Type::epoch);
 const Shape k_url = scalar(Type::url);
 const Shape k_signal = scalar(Type::signal);
 const Shape k_nullable_text = nullable(scalar(Type::text));
-const Shape k_version = integer(1, 1);
+const Shape k_version = literal(integer(1, 1));
 const Shape k_strip = integer(0, 32);
 const Shape k_retries = integer(0, 1'000'000);
 const Shape k_budget = integer(1, 120);
 const Shape k_scripts = choice({"skip"}, {"run"});
 const Shape k_modes = choice({"fixed", "keep", "git"});
 const Shape k_mtime = choice({"epoch"});
-const Shape k_arg_type = choice({"string", "bool", "int", "enum"});
+const Shape k_arg_type = literal(choice({"string", "bool", "int", "enum"}));
+const Shape k_literal_boolean = literal(k_boolean);
 const Shape k_drop_item = choice({"docs", "man", "locales", "info"});
 const Shape k_strategy = choice({"by-step", "single", "by-package"});
 const Shape k_compression = choice({"zstd", "gzip", "none"});
 
 // Lists and maps of them.
 const Shape k_texts = list_of(k_text);
+const Shape k_some_texts = some(list_of(k_some_text));
+const Shape k_literal_texts = some(list_of(k_literal_text));
 const Shape k_globs = list_of(k_glob);
-const Shape k_image_globs = list_of(k_image_glob);
+const Shape k_image_globs = some(list_of(k_image_glob));
 const Shape k_drop = list_of(k_drop_item);
 const Shape k_accounts = list_of(k_account);
-const Shape k_platforms = list_of(k_platform);
-const Shape k_text_map = map_of(Type::text, k_text);
-const Shape k_labels = map_of(Type::text, k_nullable_text);
+const Shape k_platforms = some(list_of(k_platform));
+const Shape k_annotations = map_of(Type::some_text, k_text);
+const Shape k_labels = map_of(Type::some_text, k_nullable_text);
+const Shape k_xattrs = some(map_of(Type::xattr, k_text));
 const Shape k_env = map_of(Type::variable, k_nullable_text);
 const Shape k_program = {.form = Form::list, .item = &k_text, .program = true};
+const Shape k_some_program = some(k_program);
 const Shape k_nullable_program = nullable(k_program);
 const Shape k_ports = list_of(k_port);
 const Shape k_image_paths = list_of(k_image_path);
-const Shape k_packages = list_of(k_package);
-const Shape k_source_paths = one_or_more(k_source_path);
+const Shape k_packages = some(list_of(k_package));
+const Shape k_source_paths = some(one_or_more(k_source_path));
 
 const Shape k_arg = record({
     {"type", &k_arg_type, "What values it takes.", "enum with `values`, else string"},
-    {"default", &k_text, "The value when nobody gives one."},
-    {"values", &k_texts, "The only values it may have."},
-    {"pattern", &k_text, "A regular expression the whole value must match."},
+    {"default", &k_literal_text, "The value when nobody gives one."},
+    {"values", &k_literal_texts, "The only values it may have."},
+    {"pattern", &k_literal_text, "A regular expression the whole value must match."},
     {"env", &k_text, "The environment variable that may give it."},
-    {"required", &k_boolean, "Whether somebody must give it.", "false"},
-    {"description", &k_text, "What it is for."},
+    {"required", &k_literal_boolean, "Whether somebody must give it.", "false"},
+    {"description", &k_literal_text, "What it is for."},
 });
 const Shape k_args = map_of(Type::identifier, k_arg);
 
@@ -108,8 +124,8 @@ const SchemaField k_source_sha256 = {"sha256", &k_sha256,
                                      "The SHA-256 the bytes must have."};
 const Shape k_apt = record({
     {"uri", &k_url, "The archive's address.", "the machine's own mirror"},
-    {"suites", &k_texts, "Such as `bookworm` and `bookworm-updates`.", "", true},
-    {"components", &k_texts, "Such as `main` and `contrib`.", "[main]"},
+    {"suites", &k_some_texts, "Such as `bookworm` and `bookworm-updates`.", "", true},
+    {"components", &k_some_texts, "Such as `main` and `contrib`.", "[main]"},
     {"keys", &k_texts, "Keyrings that may sign the archive.", "Debian's own"},
     {"snapshot", nullptr, ""},
 });
@@ -117,17 +133,18 @@ const Shape k_source = {
     .form = Form::variants,
     .noun = "source",
     .variants = {
-        {{"local", &k_text, "A directory or file, relative to the build file."},
+        {{"local", &k_some_text, "A directory or file, relative to the build file."},
          {k_include,
           k_exclude,
           {"modes", &k_modes, "Where file modes come from.", "fixed"}}},
         {{"url", &k_url, "One file behind a URL, pinned by the lock."},
          {k_source_sha256}},
-        {{"archive", &k_text, "An archive, a URL or a file; its content is the source."},
+        {{"archive", &k_some_text,
+          "An archive, a URL or a file; its content is the source."},
          {{"strip", &k_strip, "Leading directories to drop.", "0"},
           {"subdir", &k_source_path, "The part to take.", "all of it"},
           k_source_sha256}},
-        {{"layout", &k_text, "An OCI image layout directory."},
+        {{"layout", &k_some_text, "An OCI image layout directory."},
          {{"tag", &k_text, "Which image of it.", "the only one"}}},
         {{"apt", &k_apt, "A Debian package archive."}, {}},
         {{"image", nullptr, ""}, {}},
@@ -137,9 +154,9 @@ const Shape k_source = {
 const Shape k_sources = map_of(Type::identifier, k_source);
 
 // Steps.
-const Shape k_when_values = one_or_more(k_text);
+const Shape k_when_values = some(one_or_more(k_text));
 const Shape k_when_args = map_of(Type::identifier, k_when_values);
-const Shape k_when_platforms = one_or_more(k_platform);
+const Shape k_when_platforms = some(one_or_more(k_platform));
 const Shape k_when = record({
     {"platform", &k_when_platforms, "Only for one of these platforms."},
     {"arg", &k_when_args, "Only when each argument has one of its values."},
@@ -156,13 +173,13 @@ const Shape k_user = record({
     {"groups", &k_accounts, "Further groups."},
     {"create-home", &k_boolean, "Whether to make the home directory.", "false"},
 });
-const Shape k_users = list_of(k_user);
+const Shape k_users = some(list_of(k_user));
 const Shape k_group = record({
     {"name", &k_account, "Its name.", "", true},
     {"gid", &k_id, "Its number.", "", true},
     {"members", &k_accounts, "Its members."},
 });
-const Shape k_groups = list_of(k_group);
+const Shape k_groups = some(list_of(k_group));
 
 const SchemaField k_owner_field = {"owner", &k_owner,
                                    "`uid:gid`, or a name a step declared.", "0:0"};
@@ -191,29 +208,33 @@ const Variant k_copy_step = {
      k_dir_mode,
      {"unpack", &k_boolean, "Copy what is inside the archive.", "false"}}};
 const Variant k_file_step = {
-    {"file", &k_image_path, "A file with the given text."},
-    {{"text", &k_raw_text, "The content.", "", true},
+    {"file", &k_image_file, "A file with the given text."},
+    {{"text", &k_literal_text, "The content.", "", true},
      {"expand", &k_boolean, "Whether `$(…)` in the text is replaced.", "false"},
      k_owner_field,
      mode_field("0644")}};
 const Variant k_symlink_step = {
-    {"symlink", &k_image_path, "A symbolic link."},
-    {{"target", &k_text, "What it points to, as written.", "", true}, k_owner_field}};
+    {"symlink", &k_image_file, "A symbolic link."},
+    {{"target", &k_some_text, "What it points to, as written.", "", true},
+     k_owner_field}};
 const Variant k_attrs_step = {
     {"attrs", &k_image_globs, "Change the attributes of what is there."},
     {k_owner_field,
      {"mode", &k_mode, "File mode, octal."},
      k_dir_mode,
-     {"xattrs", &k_text_map, "Extended attributes."}}};
+     {"xattrs", &k_xattrs,
+      "Extended attributes; a value is text, `0s` and base64, or `0x` and hex."}}};
 
 const Shape k_step = {
     .form = Form::variants,
     .noun = "step",
-    .fields = {{"name", &k_text, "What to call the step."},
+    .fields = {{"name", &k_text,
+                "What progress and messages call the step; history does not."},
                {"layer", &k_text, "Neighbours with the same word share a layer."},
                {"when", &k_when, "Conditions; all must hold."},
                {"mtime", &k_mtime,
-                "`epoch` gives files the build's epoch as their time."}},
+                "`epoch` gives what the step makes the build's epoch as its time.",
+                "1980-01-01"}},
     .variants = {
         k_packages_step,
         k_copy_step,
@@ -230,7 +251,7 @@ const Shape k_steps = list_of(k_step);
 
 // Images.
 const Shape k_healthcheck = nullable(record({
-    {"test", &k_program, "The command; exit status 0 is healthy.", "", true},
+    {"test", &k_some_program, "The command; exit status 0 is healthy.", "", true},
     {"interval", &k_duration, "Time between two checks."},
     {"timeout", &k_duration, "How long a check may take."},
     {"start-period", &k_duration, "Time to start up in."},
@@ -268,11 +289,11 @@ const Shape k_output = {
     .form = Form::variants,
     .noun = "output",
     .variants = {
-        {{"oci", &k_text, "An OCI image layout directory."}, {}},
-        {{"oci-archive", &k_text, "An OCI image layout in a tar file."}, {}},
-        {{"docker-archive", &k_text, "What `docker load` reads."}, {}},
-        {{"rootfs", &k_text, "The file tree as a directory."}, {}},
-        {{"tar", &k_text, "The file tree as a tar file."}, {}},
+        {{"oci", &k_some_text, "An OCI image layout directory."}, {}},
+        {{"oci-archive", &k_some_text, "An OCI image layout in a tar file."}, {}},
+        {{"docker-archive", &k_some_text, "What `docker load` reads."}, {}},
+        {{"rootfs", &k_some_text, "The file tree as a directory."}, {}},
+        {{"tar", &k_some_text, "The file tree as a tar file."}, {}},
         {{"erofs", nullptr, ""}, {}},
         {{"sbom", nullptr, ""}, {}},
     }};
@@ -288,7 +309,7 @@ const Shape k_image = {
         {"defaults", &k_defaults, "Defaults for steps."},
         {"steps", &k_steps, "What is put into the image, in order."},
         {"config", &k_config, "How the image runs."},
-        {"annotations", &k_text_map, "Annotations of the image's manifest."},
+        {"annotations", &k_annotations, "Annotations of the image's manifest."},
         {"layering", &k_layering, "How steps become layers.", "by-step"},
         {"outputs", &k_outputs, "Where the image goes.", "those of the file"},
         {"platform", nullptr, ""},
@@ -299,7 +320,7 @@ const Shape k_image = {
         {"sign", nullptr, ""},
         {"push", nullptr, ""},
     }};
-const Shape k_images = map_of(Type::image_name, k_image);
+const Shape k_images = some(map_of(Type::image_name, k_image));
 
 const Shape k_file = record({
     {"lithify", &k_version, "The version of the language: 1.", "", true},

@@ -16,7 +16,7 @@ struct YamlNode;
 // What a scalar means.
 enum class Type {
   text,
-  raw_text,  // not expanded
+  some_text,  // not empty
   boolean,
   integer,
   mode,
@@ -25,6 +25,7 @@ enum class Type {
   group,
   id,
   image_path,
+  image_file,  // an image_path other than the root
   image_glob,
   source_path,
   glob,
@@ -39,6 +40,7 @@ enum class Type {
   url,
   signal,
   variable,
+  xattr,  // the name of an extended attribute
 };
 
 // "an octal mode such as 0644"
@@ -72,11 +74,13 @@ struct Shape {
   std::vector<std::string_view> choices = {};  // scalar: these alone
   std::vector<std::string_view> later = {};    // choices that are not built yet
   std::int64_t min = 0;                        // integer
-  std::int64_t max = 0;                        // integer; 0: no bounds
+  std::int64_t max = 0;                        // integer
+  bool literal = false;                        // scalar: $(…) is text like any other
   bool nullable = false;
 
   const Shape* item = nullptr;       // list, map: of the values; either: when no scalar
   const Shape* shorthand = nullptr;  // either: when a scalar
+  bool some = false;                 // list, map: not empty
   bool one_is_list = false;          // list: one scalar stands for a list of one
   bool program = false;              // list: a command line, never a string
 

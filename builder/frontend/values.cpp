@@ -6,9 +6,13 @@
 
 #include <fmt/format.h>
 
+#include "builder/plan/glob.h"
+
 namespace lithify {
 
 namespace {
+
+constexpr std::string_view k_whiteout = ".wh.";
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -50,9 +54,11 @@ bool climbs(std::string_view path) {
   return std::find(parts.begin(), parts.end(), "..") != parts.end();
 }
 
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+// A file system takes such names, and in a layer they are no whiteouts.
+bool fits_image(std::string_view path) {
+  const auto parts = components(path);
+  return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+    return part.size() <= k_max_component && !part.starts_with(k_whiteout);
   });
 }
 
@@ -63,18 +69,6 @@ std::string join(const std::vector<std::string_view>& parts) {
     path += part;
   }
   return path;
-}
-
-// Every "[" of a glob is closed within its component, around at least one character.
-bool brackets_close(std::string_view glob) {
-  for (std::size_t at = 0; at < glob.size(); ++at) {
-    if (glob[at] != '[') continue;
-    const std::size_t close = glob.find(']', at + 2);
-    if (close == std::string_view::npos) return false;
-    if (glob.substr(at, close - at).find('/') != std::string_view::npos) return false;
-    at = close;
-  }
-  return true;
 }
 
 // Days since 1970-01-01 of a date of the Gregorian calendar.
@@ -122,6 +116,38 @@ std::optional<std::int64_t> nanoseconds_in(std::string_view unit) {
   return std::nullopt;
 }
 
+std::optional<std::string> decode_hex(std::string_view digits) {
+  std::string bytes;
+  if (digits.size() % 2 != 0) return std::nullopt;
+  for (; !digits.empty(); digits.remove_prefix(2)) {
+    const auto byte = number<std::uint8_t>(digits.substr(0, 2), 16);
+    if (!byte) return std::nullopt;
+    bytes += static_cast<char>(*byte);
+  }
+  return bytes;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding)
+    text.remove_suffix(1);
+  static constexpr std::string_view k_digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t held = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const std::size_t digit = k_digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    held = held << 6 | static_cast<std::uint32_t>(digit);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(held >> bits & 0xff);
+  }
+  return bytes;
+}
+
 bool is_package_name(std::string_view text) {
   return text.size() >= 2 && (is_lower(text[0]) || is_digit(text[0])) &&
          consists_of(text, [](char c) {
@@ -130,6 +156,12 @@ bool is_package_name(std::string_view text) {
 }
 
 }  // namespace
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+}
 
 std::optional<bool> parse_boolean(std::string_view text) {
   if (text == "true") return true;
@@ -231,23 +263,23 @@ std::optional<PackageRequest> parse_package(std::string_view text) {
 }
 
 std::optional<std::string> parse_image_path(std::string_view text) {
-  if (!text.starts_with('/') || climbs(text) || has_control(text) || text.size() > 4096)
+  if (!text.starts_with('/') || climbs(text) || has_control(text) ||
+      text.size() > k_max_path || !fits_image(text))
     return std::nullopt;
   return "/" + join(components(text));
 }
 
 std::optional<std::string> parse_source_path(std::string_view text) {
-  if (text.empty() || climbs(text) || has_control(text) || text.size() > 4096 ||
-      text.starts_with('!') || !brackets_close(text))
+  if (text.empty() || text.starts_with('!') || has_control(text) || climbs(text))
     return std::nullopt;
   const std::string path = join(components(text));
-  return path.empty() ? "." : path;
+  if (path.empty()) return ".";
+  return Glob::refusal(path) ? std::nullopt : std::optional(path);
 }
 
 bool is_glob(std::string_view text) {
-  return !text.empty() && text.size() <= 4096 && !text.starts_with('/') &&
-         !text.starts_with('!') && !climbs(text) && !has_control(text) &&
-         !components(text).empty() && brackets_close(text);
+  return !text.starts_with('/') && !text.starts_with('!') && !has_control(text) &&
+         !components(text).empty() && !Glob::refusal(text);
 }
 
 bool is_image_glob(std::string_view text) {
@@ -295,10 +327,19 @@ bool is_owner(std::string_view text) {
 
 bool is_signal(std::string_view text) {
   if (const auto value = number<int>(text)) return *value >= 1 && *value <= 64;
-  return text.size() > 3 && text.size() <= 16 && text.starts_with("SIG") &&
-         consists_of(text, [](char c) {
-           return (c >= 'A' && c <= 'Z') || is_digit(c) || c == '+' || c == '-';
-         });
+  if (!text.starts_with("SIG")) return false;
+  text.remove_prefix(3);
+  static constexpr std::string_view k_signals[] = {
+      "HUP",    "INT",  "QUIT", "ILL",  "TRAP", "ABRT",  "BUS",    "FPE",   "KILL",
+      "USR1",   "SEGV", "USR2", "PIPE", "ALRM", "TERM",  "CHLD",   "CONT",  "STOP",
+      "TSTP",   "TTIN", "TTOU", "URG",  "XCPU", "XFSZ",  "PROF",   "IO",    "SYS",
+      "VTALRM", "POLL", "PWR",  "IOT",  "CLD",  "WINCH", "STKFLT", "RTMIN", "RTMAX"};
+  if (std::find(std::begin(k_signals), std::end(k_signals), text) != std::end(k_signals))
+    return true;
+  const bool from_min = text.starts_with("RTMIN+");
+  if (!from_min && !text.starts_with("RTMAX-")) return false;
+  const auto offset = number<unsigned>(text.substr(6));
+  return offset && *offset >= 1 && *offset <= (from_min ? 15 : 14);
 }
 
 bool is_url(std::string_view text) {
@@ -315,6 +356,25 @@ bool is_url(std::string_view text) {
 bool is_variable_name(std::string_view text) {
   return !text.empty() && text.size() <= 256 && !has_control(text) &&
          text.find('=') == std::string_view::npos;
+}
+
+// Of security.* a layer has capabilities alone; overlay's own attributes are how an
+// engine lays layers over each other.
+bool is_xattr_name(std::string_view text) {
+  if (text == "security.capability") return true;
+  const std::size_t dot = std::min(text.find('.'), text.size());
+  const std::string_view space = text.substr(0, dot);
+  return (space == "user" || space == "trusted" || space == "system") &&
+         text.size() > dot + 1 && text.size() <= k_max_component && !has_control(text) &&
+         text.find('=') == std::string_view::npos &&
+         !text.substr(dot).starts_with(".overlay.");
+}
+
+std::optional<std::string> parse_xattr_value(std::string_view text) {
+  if (text.starts_with("0s") || text.starts_with("0S"))
+    return decode_base64(text.substr(2));
+  if (text.starts_with("0x") || text.starts_with("0X")) return decode_hex(text.substr(2));
+  return std::string(text);
 }
 
 }  // namespace lithify

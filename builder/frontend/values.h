@@ -13,6 +13,11 @@
 
 namespace lithify {
 
+inline constexpr std::size_t k_max_path = 4096;      // bytes
+inline constexpr std::size_t k_max_component = 255;  // of a path, and of an attribute
+
+bool has_control(std::string_view text);  // ASCII's control characters
+
 // All take the text after expansion; nullopt or false: it is no such thing.
 
 std::optional<bool> parse_boolean(std::string_view text);  // true, false
@@ -25,7 +30,8 @@ std::optional<oci::Digest> parse_sha256(std::string_view text);
 std::optional<EpochRule> parse_epoch(std::string_view text);
 std::optional<PackageRequest> parse_package(std::string_view text);
 
-// "/srv/www": absolute, without "..", ".", "//" or a slash at the end.
+// "/srv/www": absolute, without "..", ".", "//" or a slash at the end, and such that a
+// file system and a layer can hold it.
 std::optional<std::string> parse_image_path(std::string_view text);
 // "src/main.c", "." for everything: below a source's root; a leading "/" means nothing.
 std::optional<std::string> parse_source_path(std::string_view text);
@@ -39,5 +45,9 @@ bool is_owner(std::string_view text);  // "0:0", "app", "app:web"
 bool is_signal(std::string_view text);
 bool is_url(std::string_view text);  // http or https, without a user in it
 bool is_variable_name(std::string_view text);
+bool is_xattr_name(std::string_view text);  // "user.note", "security.capability"
+// The bytes of an extended attribute's value, written as setfattr takes it: text, "0s"
+// and base64, or "0x" and hex.
+std::optional<std::string> parse_xattr_value(std::string_view text);
 
 }  // namespace lithify

@@ -108,45 +108,52 @@ void each_component(std::string_view path, With with) {
   }
 }
 
-void check_component(std::string_view pattern, std::string_view component) {
-  if (component == "..") {
-    throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" holds \"..\"", pattern));
-  }
+std::optional<std::string> component_refusal(std::string_view component) {
+  if (component == "..") return "holds `..`";
   for (std::size_t i = 0; i < component.size(); ++i) {
     if (component[i] != '[') continue;
     const std::string_view body = class_body(component.substr(i + 1));
-    if (body.empty()) {
-      throw Error(Errc::bad_input,
-                  fmt::format("the pattern \"{}\" has a \"[\" without \"]\"", pattern));
-    }
-    if (body.front() == '!' || body.front() == '^') {
-      throw Error(
-          Errc::bad_input,
-          fmt::format("the pattern \"{}\" has a negated \"[{}…]\", which patterns "
-                      "do not have",
-                      pattern, body.front()));
-    }
+    if (body.empty()) return "has a `[` that is not closed";
+    if (body.front() == '!' || body.front() == '^')
+      return fmt::format("has a negated `[{}…]`, which patterns do not have",
+                         body.front());
     i += body.size() + 1;
   }
+  return std::nullopt;
 }
 
 }  // namespace
 
+std::optional<std::string> Glob::refusal(std::string_view pattern) {
+  if (pattern.size() > k_max_pattern)
+    return fmt::format("has {} bytes, the limit is {}", pattern.size(), k_max_pattern);
+  std::size_t parts = 0;
+  std::string_view last;
+  std::optional<std::string> why;
+  each_component(pattern, [&](std::string_view component) {
+    if (component == ".") return true;
+    if (component != "**" || last != "**") ++parts;
+    last = component;
+    why = component_refusal(component);
+    return !why;
+  });
+  if (why) return why;
+  if (parts == 0 && pattern.find('.') == std::string_view::npos) return "is empty";
+  if (parts > k_max_components)
+    return fmt::format("has more than {} parts", k_max_components);
+  return std::nullopt;
+}
+
 Glob::Glob(std::string_view pattern) {
-  if (pattern.size() > k_max_pattern) {
-    throw Error(Errc::bad_input, fmt::format("a pattern has {} bytes, the limit is {}",
-                                             pattern.size(), k_max_pattern));
+  if (const auto why = refusal(pattern)) {
+    throw Error(Errc::bad_input,
+                fmt::format("the pattern \"{}\" {}", pattern.substr(0, 80), *why));
   }
   each_component(pattern, [&](std::string_view component) {
     if (component == ".") return true;
-    check_component(pattern, component);
     // "**/**" is "**".
     if (component == "**" && !components_.empty() && components_.back() == "**") {
       return true;
-    }
-    if (components_.size() == k_max_components) {
-      throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" has more than {} parts",
-                                               pattern, k_max_components));
     }
     const bool wild = component.find_first_of("*?[") != std::string_view::npos;
     if (component == "**") any_ |= State{1} << components_.size();
@@ -157,9 +164,6 @@ Glob::Glob(std::string_view pattern) {
     literal_ = literal_ && !wild;
     return true;
   });
-  if (components_.empty() && pattern.find('.') == std::string_view::npos) {
-    throw Error(Errc::bad_input, fmt::format("the pattern \"{}\" is empty", pattern));
-  }
   accept_ = State{1} << components_.size();
   if (!components_.empty() && components_.back() == "**") cover_ = accept_ >> 1;
 }

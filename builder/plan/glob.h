@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,10 @@ namespace lithify {
 // proportional to pattern × path whatever both are.
 class Glob {
  public:
-  // Errc::bad_input for an empty pattern, "..", an unclosed or negated "[", more than
-  // 1024 bytes or 60 components.
+  // Why the text is no pattern, after "the pattern": empty, "..", an unclosed or negated
+  // "[", more than 1024 bytes or 60 components. nullopt if it is one.
+  static std::optional<std::string> refusal(std::string_view pattern);
+  // Errc::bad_input for what is no pattern.
   explicit Glob(std::string_view pattern);
 
   bool matches(std::string_view path) const { return state_after(path) & accept_; }

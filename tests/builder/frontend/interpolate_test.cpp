@@ -11,11 +11,12 @@ namespace {
 std::string expanded(const std::string& yaml) {
   FrontendOptions options;
   options.args["v"] = "1.2";
+  options.args["inner"] = "$(args.v)";
   options.git["commit"] = "c0ffee";
   options.epoch = [](const EpochRule&) { return std::int64_t{42}; };
   return recipe_of(
-             "lithify: 1\nproject: demo\nargs:\n  v: {}\n  inner: {default: "
-             "'$(args.v)'}\nimage: {from: scratch, config: {user: " +
+             "lithify: 1\nproject: demo\nargs:\n  v: {}\n  inner: {}\n"
+             "image: {from: scratch, config: {user: " +
                  yaml + "}}\n",
              options)
       .images[0]

@@ -38,6 +38,9 @@ TEST_CASE("a file without image, or of a later language, is refused") {
 }
 
 TEST_CASE("the version is refused as what it is") {
+  for (const char* version : {"0", "-5", "$(args.v)", "''"})
+    CHECK(errors_in(fmt::format("lithify: {}\n{}", version, k_empty_image))
+              .starts_with("L0024 1:10"));
   CHECK(errors_in("lithify: one\n" + k_empty_image) ==
         "L0024 1:10+3 `lithify` cannot be `one`\n");
 }
@@ -91,12 +94,12 @@ TEST_CASE("the other steps") {
   CHECK(attrs.xattrs.at("user.a") == "b");
   const auto users = step_of<UsersStep>(
       "users: [{name: app, uid: 7, home: /h, shell: /s, gecos: A B, create-home: true,"
-      " groups: [x]}, {name: two, uid: 8, gid: 9}]");
+      " groups: [root]}, {name: two, uid: 8, gid: 9}]");
   CHECK(users.users[0].gid == 7);
   CHECK(users.users[0].create_home);
   CHECK(users.users[1].gid == 9);
   CHECK(users.users[1].home == "/nonexistent");
-  const auto groups = step_of<GroupsStep>("groups: [{name: g, gid: 5, members: [app]}]");
+  const auto groups = step_of<GroupsStep>("groups: [{name: g, gid: 5, members: [root]}]");
   CHECK(groups.groups[0].gid == 5);
 }
 
@@ -135,6 +138,56 @@ TEST_CASE("owners are numbers or declared names") {
   CHECK(owner(5) == Owner{10, 20});
   CHECK(owner(6) == Owner{1, 50});
   CHECK(owner(7) == Owner{0, 0});
+}
+
+TEST_CASE("accounts that no step declares may come with a base or a package") {
+  const std::string users =
+      "    - users: [{name: a, uid: 5, groups: [adm]}, {name: b, uid: 6, gid: 7}]\n";
+  const auto errors = [&](const std::string& before) {
+    return errors_in(
+        "lithify: 1\nsources: {src: {local: .}, deb: {apt: {suites: [s]}}}\n"
+        "image:\n  from: scratch\n  steps:\n" +
+        before + users);
+  };
+  const std::string unknown = "L0104 7:42+3 no earlier step declares group `adm`\n";
+  CHECK(errors("    - {copy: ., from: src, to: /srv}\n") == unknown);
+  CHECK(errors("    - {packages: [base-passwd], from: deb}\n").empty());
+  CHECK(errors("    - {copy: rootfs, from: src, to: /}\n").empty());
+  CHECK(errors("    - {file: /etc/group, text: \"adm:x:4:\\n\"}\n").empty());
+  CHECK(errors("    - groups: [{name: adm, gid: 4}]\n").empty());
+  // Whatever else there is, a group with this name and another number is declared.
+  CHECK(
+      errors("    - {packages: [xz], from: deb}\n    - groups: [{name: a, gid: 9}]\n") ==
+      "L0024 8:16+30 user `a` has gid 5, and group `a` has gid 9\n");
+}
+
+TEST_CASE("root may be declared, with root's number") {
+  const auto users = step_of<UsersStep>("users: [{name: root, uid: 0, home: /root}]");
+  CHECK(users.users[0].home == "/root");
+}
+
+TEST_CASE("extended attributes are text, base64 or hex") {
+  const auto attrs = step_of<AttrsStep>(
+      "{attrs: [/a], xattrs: {user.a: 0sAAEC/w==, user.b: 0x00fF, user.c: 'plain 0x', "
+      "security.capability: 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA=}}");
+  CHECK(attrs.xattrs.at("user.a") == std::string("\0\1\2\xff", 4));
+  CHECK(attrs.xattrs.at("user.b") == std::string("\0\xff", 2));
+  CHECK(attrs.xattrs.at("user.c") == "plain 0x");
+  CHECK(attrs.xattrs.at("security.capability").size() == 20);
+}
+
+TEST_CASE("the order of the platforms asked for means nothing") {
+  const std::string file = "lithify: 1\nplatforms: [linux/s390x, linux/386]\n";
+  FrontendOptions options;
+  options.platforms = {{"linux", "arm64", ""},
+                       {"linux", "386", ""},
+                       {"linux", "amd64", ""},
+                       {"linux", "s390x", ""}};
+  std::string order;
+  const Recipe recipe = recipe_of(file + k_empty_image, options);
+  for (const ImageVariant& variant : recipe.images[0].variants)
+    order += variant.platform.str() + " ";
+  CHECK(order == "linux/s390x linux/386 linux/amd64 linux/arm64 ");
 }
 
 TEST_CASE("accounts and defaults come from the image below") {

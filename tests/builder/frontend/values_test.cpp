@@ -39,8 +39,11 @@ TEST_CASE("paths in images are absolute and normal") {
   CHECK(parse_image_path("/") == "/");
   CHECK(parse_image_path("//a/./b//") == "/a/b");
   CHECK(parse_image_path("/..a/b..") == "/..a/b..");
-  for (const char* text : {"", "a", "./a", "/..", "/a/../b", "/a/..", "/a\nb"})
+  for (const char* text :
+       {"", "a", "./a", "/..", "/a/../b", "/a/..", "/a\nb", "/.wh.a", "/a/.wh..wh..opq"})
     CHECK_FALSE(parse_image_path(text).has_value());
+  CHECK(parse_image_path("/" + std::string(255, 'a')).has_value());
+  CHECK_FALSE(parse_image_path("/" + std::string(256, 'a')).has_value());
   CHECK(parse_source_path(".") == ".");
   CHECK(parse_source_path("/a//b/") == "a/b");
   CHECK(parse_source_path("*.so") == "*.so");
@@ -51,7 +54,7 @@ TEST_CASE("paths in images are absolute and normal") {
 TEST_CASE("globs") {
   for (const char* text : {"a", "**/*.o", "a/[a-z]?/b", "**", "[]a]"})
     CHECK(is_glob(text));
-  for (const char* text : {"", "/a", "!a", "../a", "a/../b", "[a", "[a/b]", "."})
+  for (const char* text : {"", "/a", "!a", "../a", "a/../b", "[a", "[a/b]", ".", "[!a]"})
     CHECK_FALSE(is_glob(text));
   CHECK(is_image_glob("/var/**"));
   CHECK(is_image_glob("**/*.pyc"));
@@ -98,12 +101,29 @@ TEST_CASE("names") {
     CHECK_FALSE(is_url(text));
   CHECK(is_signal("SIGRTMIN+3"));
   CHECK(is_signal("9"));
-  CHECK_FALSE(is_signal("TERM"));
+  CHECK(is_signal("SIGRTMIN+15"));
+  for (const char* text : {"TERM", "SIG", "SIGTERMS", "SIGRTMIN+16", "SIGRTMAX-0"})
+    CHECK_FALSE(is_signal(text));
   CHECK_FALSE(is_signal("65"));
   CHECK(is_owner("0:0"));
   CHECK(is_owner("app:10"));
   for (const char* text : {"", ":", "0:", ":0", "a:b:c", "App", "4294967295:0", "-1:0"})
     CHECK_FALSE(is_owner(text));
+}
+
+TEST_CASE("extended attributes") {
+  for (const char* text :
+       {"user.a", "trusted.b.c", "security.capability", "system.posix_acl_access"})
+    CHECK(is_xattr_name(text));
+  for (const char* text : {"", "a", "user.", "users.a", "security.selinux", "user.a=b",
+                           "user.overlay.opaque", "trusted.overlay.redirect", "user.\n"})
+    CHECK_FALSE(is_xattr_name(text));
+  CHECK(parse_xattr_value("") == "");
+  CHECK(parse_xattr_value("text") == "text");
+  CHECK(parse_xattr_value("0sYWI=") == "ab");
+  CHECK(parse_xattr_value("0x6162") == "ab");
+  for (const char* text : {"0sYWI", "0sYW=I", "0s!!!!", "0s====", "0x1", "0x+1", "0xgg"})
+    CHECK_FALSE(parse_xattr_value(text).has_value());
 }
 
 TEST_CASE("suggestions are near and unique") {
