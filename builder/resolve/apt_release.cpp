@@ -11,6 +11,7 @@
 #include "oci/base/error.h"
 #include "oci/registry/download.h"
 
+#include "builder/resolve/codes.h"
 #include "builder/resolve/deb822.h"
 #include "builder/resolve/gpgv.h"
 
@@ -104,16 +105,16 @@ void check_dates(const Stanza& stanza, std::int64_t now) {
   const std::string_view made = stanza.get("Date");
   const std::optional<std::int64_t> date = parse_date(made);
   if (!date)
-    throw Error(Errc::denied, fmt::format("it has no usable Date: \"{}\"", made));
+    throw Error(Errc::denied, fmt::format("InRelease has no usable Date: \"{}\"", made));
   if (*date > now + k_clock_slack) {
-    throw Error(Errc::denied, fmt::format("it is from the future: {}", made))
+    throw Error(Errc::denied, fmt::format("InRelease is from the future: {}", made))
         .add_hint("check the clock of this machine: date -u");
   }
   const std::string_view until = stanza.get("Valid-Until");
   if (until.empty()) return;
   const std::optional<std::int64_t> limit = parse_date(until);
   if (!limit || *limit < now) {
-    throw Error(Errc::denied, fmt::format("it was valid until {}", until))
+    throw Error(Errc::denied, fmt::format("InRelease was valid until {}", until))
         .add_note("an old index could hide security updates; the mirror may be stale");
   }
 }
@@ -122,8 +123,8 @@ void check_name(const Stanza& stanza, const std::string& suite) {
   const std::string_view codename = stanza.get("Codename");
   const std::string_view name = stanza.get("Suite");
   if (suite == codename || suite == name) return;
-  throw Error(Errc::denied,
-              fmt::format("it is for suite \"{}\" (codename \"{}\")", name, codename));
+  throw Error(Errc::denied, fmt::format("InRelease is for suite \"{}\" (codename \"{}\")",
+                                        name, codename));
 }
 
 bool is_yes(std::string_view value) {
@@ -139,41 +140,62 @@ void read_files(std::string_view section, Release& release) {
                            std::all_of(size.begin(), size.end(),
                                        [](char c) { return c >= '0' && c <= '9'; });
     if (!digest || !is_number) {
-      throw Error(
-          Errc::bad_input,
-          fmt::format("its SHA256 list has no digest and size for {}", words[i + 2]));
+      throw Error(Errc::bad_input,
+                  fmt::format("InRelease lists no digest and size for {}", words[i + 2]));
     }
     release.files.emplace(std::string(words[i + 2]),
                           oci::BlobRef{*digest, std::stoull(size)});
   }
-  if (release.files.empty()) throw Error(Errc::denied, "it lists no files by SHA256");
+  if (release.files.empty())
+    throw Error(Errc::denied, "InRelease lists no files by SHA256");
 }
 
 std::string release_url(const std::string& base, const std::string& suite) {
   return base + "/dists/" + suite + "/InRelease";
 }
 
-// A mirror that does not answer is passed over as long as another one does.
-std::optional<std::string> fetch_from(oci::HttpClient& http, const std::string& url,
-                                      std::vector<std::string>& told,
-                                      std::stop_token stop) {
-  try {
-    auto text = oci::fetch_small(http, {url, k_max_release}, stop);
-    if (!text) told.push_back(oci::url_for_people(url) + " is not there");
-    return text;
-  } catch (const Error& e) {
-    if (e.code() != Errc::unavailable && e.code() != Errc::denied) throw;
-    told.emplace_back(e.what());
-    return std::nullopt;
+// Asks one mirror after another. One that does not answer is passed over as long as
+// another does.
+class MirrorWalk {
+ public:
+  MirrorWalk(oci::HttpClient& http, std::stop_token stop)
+      : http_(http), stop_(std::move(stop)) {}
+
+  std::optional<std::string> ask(const std::string& url) {
+    try {
+      auto text = oci::fetch_small(http_, {url, k_max_release}, stop_);
+      if (!text) told_.push_back(oci::url_for_people(url) + " is not there");
+      return text;
+    } catch (const Error& e) {
+      if (e.code() != Errc::unavailable && e.code() != Errc::denied) throw;
+      silent_ = silent_ || e.code() == Errc::unavailable;
+      told_.emplace_back(e.what());
+      return std::nullopt;
+    }
   }
-}
+
+  // When nobody had it.
+  Error failure(const std::string& suite) const {
+    Error error(silent_ ? Errc::unavailable : Errc::not_found,
+                fmt::format("the suite {} cannot be fetched from its mirrors", suite));
+    for (const std::string& line : told_)
+      error.add_note(line);
+    return error.number(code::k_mirror);
+  }
+
+ private:
+  oci::HttpClient& http_;
+  std::stop_token stop_;
+  std::vector<std::string> told_;
+  bool silent_ = false;  // one of them might have had it
+};
 
 }  // namespace
 
 Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
                           const AptEnvironment& environment) {
   if (!is_one_signed_block(message)) {
-    throw Error(Errc::denied, "it is not exactly one signed message");
+    throw Error(Errc::denied, "InRelease is not exactly one signed message");
   }
   GpgvResult result = run_gpgv(environment.gpgv, place.keyrings, message);
   const Verdict verdict = judge(result.status);
@@ -182,7 +204,7 @@ Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
       (result.exit_code == 0 || !verdict.missing_keys.empty())) {
     return {std::move(result.output), verdict.fingerprint};
   }
-  Error error(Errc::denied, "no key that we trust has signed it");
+  Error error(Errc::denied, "no key that we trust has signed InRelease");
   for (const std::string& objection : verdict.objections)
     error.add_note(objection);
   for (const std::string& key : verdict.missing_keys)
@@ -195,7 +217,7 @@ Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
 void parse_release(const std::string& text, std::int64_t now, Release& release) {
   Deb822Reader reader(text, release.suite + " InRelease");
   Stanza stanza;
-  if (!reader.next(stanza)) throw Error(Errc::denied, "it is empty");
+  if (!reader.next(stanza)) throw Error(Errc::denied, "InRelease is empty");
   check_name(stanza, release.suite);
   check_dates(stanza, now);
   for (const std::string_view name : split_words(stanza.get("Architectures")))
@@ -210,31 +232,37 @@ void parse_release(const std::string& text, std::int64_t now, Release& release) 
   read_files(stanza.get("SHA256"), release);
 }
 
+namespace {
+
+Release checked(const std::string& message, const std::string& base,
+                const SuitePlace& place, const AptEnvironment& environment) {
+  const Signed text = verify_clearsigned(message, place, environment);
+  Release release(oci::Digest::of(message));
+  release.suite = place.suite;
+  release.base = base;
+  release.signed_by = text.fingerprint;
+  parse_release(text.text, environment.now, release);
+  return release;
+}
+
+}  // namespace
+
 Release fetch_release(oci::HttpClient& http, const SuitePlace& place,
                       const AptEnvironment& environment, std::stop_token stop) {
-  std::vector<std::string> told;
+  MirrorWalk mirrors(http, std::move(stop));
   for (const std::string& base : place.bases) {
     const std::string url = release_url(base, place.suite);
-    const auto message = fetch_from(http, url, told, stop);
+    const auto message = mirrors.ask(url);
     if (!message) continue;
-    return oci::during([&] { return "checking " + oci::url_for_people(url); },
-                       [&] {
-                         const Signed text =
-                             verify_clearsigned(*message, place, environment);
-                         Release release(oci::Digest::of(*message));
-                         release.suite = place.suite;
-                         release.base = base;
-                         release.signed_by = text.fingerprint;
-                         parse_release(text.text, environment.now, release);
-                         return release;
-                       });
+    try {
+      return checked(*message, base, place, environment);
+    } catch (Error& e) {
+      if (e.code() == Errc::denied) e.number(code::k_untrusted);
+      e.add_context("checking " + oci::url_for_people(url));
+      throw;
+    }
   }
-  Error error(
-      Errc::not_found,
-      fmt::format("the suite {} cannot be fetched from its mirrors", place.suite));
-  for (const std::string& line : told)
-    error.add_note(line);
-  throw Error(error);
+  throw mirrors.failure(place.suite);
 }
 
 }  // namespace lithify

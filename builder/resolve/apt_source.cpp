@@ -10,6 +10,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/resolve/codes.h"
 #include "builder/resolve/deb822.h"
 
 namespace lithify {
@@ -156,9 +157,12 @@ class PlaceFinder {
   PlaceFinder(const AptSource& source, const AptEnvironment& environment)
       : source_(source), environment_(environment) {
     base_ = without_slashes(source.uri);
+    std::string origin = "`uri`";
     if (base_.empty()) {
+      origin = "LITHIFY_APT_MIRROR";
       base_ = without_slashes(environment.mirror);
       if (base_.empty()) {
+        origin = environment.config_file + ": apt-mirror";
         base_ = without_slashes(parse_mirror_setting(
             read_if_there(environment.config_file), environment.config_file));
       }
@@ -166,7 +170,8 @@ class PlaceFinder {
     }
     if (!base_.empty() && !is_web(base_)) {
       throw Error(Errc::bad_input,
-                  fmt::format("the mirror {} is neither http:// nor https://", base_));
+                  fmt::format("{} is neither http:// nor https://: {}", origin, base_))
+          .number(code::k_mirror);
     }
   }
 
@@ -224,7 +229,8 @@ class PlaceFinder {
         "apt configuration in {} names one",
         environment_.config_file.empty() ? "the user's config" : environment_.config_file,
         environment_.apt_directory));
-    error.add_hint("write `uri:` in the source, or set LITHIFY_APT_MIRROR");
+    error.number(code::k_mirror)
+        .add_hint("write `uri:` in the source, or set LITHIFY_APT_MIRROR");
     return error;
   }
 

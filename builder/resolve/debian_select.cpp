@@ -7,6 +7,7 @@
 
 #include "oci/base/error.h"
 
+#include "builder/resolve/codes.h"
 #include "builder/resolve/debian_solver.h"
 
 namespace lithify {
@@ -25,9 +26,9 @@ bool version_matches(std::string_view pattern, std::string_view version) {
 
 Error unknown_package(const DebianUniverse& universe, const PackageRequest& request) {
   Error error(Errc::not_found, fmt::format("no package is named {}", request.name));
-  const std::string nearest = universe.nearest_name(request.name);
-  if (!nearest.empty()) error.add_hint(fmt::format("did you mean {}?", nearest));
-  error.at(request.place);
+  if (const auto nearest = universe.nearest_name(request.name))
+    error.add_hint(fmt::format("did you mean `{}`?", *nearest));
+  error.number(code::k_unknown_package).at(request.place, "in none of the suites");
   return error;
 }
 
@@ -39,7 +40,7 @@ Error unknown_version(const DebianUniverse& universe, const PackageRequest& requ
   for (const PackageId id : universe.slot(slot).versions)
     versions.emplace_back(universe.package(id).version);
   error.add_note(fmt::format("the suites have {}", fmt::join(versions, ", ")));
-  error.at(request.place);
+  error.number(code::k_unknown_version).at(request.place, "no such version");
   return error;
 }
 
@@ -62,7 +63,8 @@ PackageId only_provider(const DebianUniverse& universe, const DebianSolver& solv
   throw Error(Errc::bad_input, fmt::format("{} is a virtual package", request.name))
       .add_note(fmt::format("it is provided by {}", fmt::join(names, ", ")))
       .add_hint("name one of them: " + names.front())
-      .at(request.place);
+      .number(code::k_virtual_package)
+      .at(request.place, "several could be meant");
 }
 
 PackageId find_requested(const DebianUniverse& universe, const DebianSolver& solver,

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "builder/resolve/codes.h"
+
 namespace lithify {
 
 using oci::Errc;
@@ -234,7 +236,8 @@ void DebianSolver::request(PackageId id) {
   if (const auto obstacle_found = obstacle(id)) {
     throw Error(Errc::bad_input,
                 fmt::format("{} cannot be installed together with {}", describe(id),
-                            describe(obstacle_found->other)));
+                            describe(obstacle_found->other)))
+        .number(code::k_unsatisfiable);
   }
   install(id, k_given, k_none, false);
 }
@@ -358,6 +361,7 @@ Error DebianSolver::story() const {
   Error error(Errc::bad_input, headline_.empty()
                                    ? "the packages cannot be installed together"
                                    : headline_ + " cannot be installed");
+  error.number(code::k_unsatisfiable);
   for (const std::string& reason : reasons_)
     error.add_note(reason);
   if (dead_ends_ > k_max_dead_ends)

@@ -7,6 +7,7 @@
 
 #include "oci/base/error.h"
 
+#include "builder/plan/suggest.h"
 #include "builder/resolve/deb822.h"
 #include "builder/resolve/debian_relation.h"
 #include "builder/resolve/debian_version.h"
@@ -58,27 +59,6 @@ int rank_of_priority(std::string_view priority) {
   const auto* end = std::end(k_ranks);
   return static_cast<int>(std::find(std::begin(k_ranks), end, priority) -
                           std::begin(k_ranks));
-}
-
-// Levenshtein, given up above `limit`.
-std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit) {
-  if (a.size() > b.size() + limit || b.size() > a.size() + limit) return limit + 1;
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j)
-    row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    std::size_t least = row[0];
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-      least = std::min(least, row[j]);
-    }
-    if (least > limit) return limit + 1;
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -230,19 +210,11 @@ const std::vector<DebianProvider>& DebianUniverse::providers_of(
   return found == provided_.end() ? k_nobody : found->second;
 }
 
-std::string DebianUniverse::nearest_name(std::string_view name) const {
-  constexpr std::size_t k_far = 3;
-  std::size_t best = std::min(k_far, name.size() / 2 + 1) + 1;
-  std::string_view nearest;
-  for (const DebianSlot& slot : slots_) {
-    const std::size_t distance = edit_distance(name, slot.name, best);
-    if (distance > best ||
-        (distance == best && (nearest.empty() || slot.name >= nearest)))
-      continue;
-    best = distance;
-    nearest = slot.name;
-  }
-  return std::string(nearest);
+std::optional<std::string> DebianUniverse::nearest_name(std::string_view name) const {
+  Suggestion suggestion(name);
+  for (const DebianSlot& slot : slots_)
+    suggestion.consider(slot.name);
+  return suggestion.nearest();
 }
 
 }  // namespace lithify

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -70,8 +71,8 @@ class DebianUniverse {
   std::string_view architecture_of(PackageId id) const {
     return slots_[packages_[id].slot].architecture;
   }
-  // The name most like `name`, or empty.
-  std::string nearest_name(std::string_view name) const;
+  // The one name most like `name`, if one is near.
+  std::optional<std::string> nearest_name(std::string_view name) const;
 
  private:
   const std::string& home_of(const LockedPackage& package) const;

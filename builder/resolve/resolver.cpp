@@ -11,6 +11,7 @@
 #include "oci/registry/download.h"
 
 #include "builder/resolve/base_image.h"
+#include "builder/resolve/codes.h"
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/requests.h"
 
@@ -149,7 +150,7 @@ class Resolving {
   }
 
   LockedUrl fetch(const UrlRequest& request) {
-    need_network(request.url, request.place);
+    need_network(request.url + " is", request.place);
     oci::Activity fetching = activity_.start("fetch " + request.url);
     try {
       const auto found = oci::fetch_unnamed(*world_.http, {request.url, k_max_download},
@@ -281,7 +282,7 @@ class Resolving {
     auto& archive = archives_[request.step->source];
     if (!archive) {
       const Source& source = recipe_.sources.at(request.step->source);
-      need_network("the package indexes of `" + source.name + "`", request.place);
+      need_network("the package indexes of `" + source.name + "` are", request.place);
       archive = std::make_unique<DebianArchive>(
           std::get<AptSource>(source.kind), request.step->source, world_.apt,
           *world_.http, world_.store, activity_, stop_);
@@ -321,12 +322,12 @@ class Resolving {
     }
   }
 
+  // `what` with its verb: "the indexes are".
   void need_network(const std::string& what, const Place& place) const {
     if (world_.http != nullptr) return;
     throw oci::Error(oci::Errc::unavailable,
-                     what +
-                         " is not in the lock, and --offline forbids "
-                         "asking for it")
+                     what + " not in the lock, and --offline forbids asking")
+        .number(code::k_offline)
         .at(place, "asked for here")
         .add_hint("run `lithify lock` once with a network");
   }

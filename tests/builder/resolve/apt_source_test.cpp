@@ -141,5 +141,6 @@ TEST_CASE("the user's config is read as far as it concerns us") {
   }
   World world;
   world.environment.mirror = "ftp://m/debian";
-  CHECK_THROWS_AS(world.place(), oci::Error);
+  CHECK_THROWS_WITH(world.place(),
+                    "LITHIFY_APT_MIRROR is neither http:// nor https://: ftp://m/debian");
 }

@@ -135,6 +135,16 @@ TEST_CASE("a release that was changed in any way is refused") {
   CHECK(world.failure() == Errc::denied);
 }
 
+TEST_CASE("a mirror that does not answer is no missing suite") {
+  World world;
+  for (int i = 0; i < 20; ++i)
+    world.archive.http.faults[world.archive.release_url()].push_back({0, 1});
+  CHECK(world.failure() == Errc::unavailable);
+  world.archive.http.faults.clear();
+  world.archive.http.pages.clear();
+  CHECK(world.failure() == Errc::not_found);
+}
+
 TEST_CASE("a release that does not fit is refused although it is signed") {
   World world;
   std::string& head = world.archive.head;

@@ -215,7 +215,8 @@ TEST_CASE("the order of an index does not matter") {
 
 TEST_CASE("an unknown package is told with its nearest name and its place") {
   World world({package("nginx", "1"), package("nginx-core", "1")});
-  CHECK(world.ask("ngnix").refusal() == "no package is named ngnix\ndid you mean nginx?");
+  CHECK(world.ask("ngnix").refusal() ==
+        "no package is named ngnix\ndid you mean `nginx`?");
   try {
     world.answer();
   } catch (const oci::Error& e) {
