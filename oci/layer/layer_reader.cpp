@@ -87,6 +87,10 @@ std::unique_ptr<ArchiveReader> read_archive(std::unique_ptr<Source> from,
   if (is_foreign_archive(first)) {
     return read_foreign_archive(std::move(whole), first, std::move(name), limits);
   }
+  if (!begins_as_tar(first)) {
+    throw Error(Errc::bad_input,
+                name + " is no archive that lithify reads (tar, zip, ar)");
+  }
   return std::make_unique<TarArchiveReader>(std::move(whole), MemberRules::Of::archive,
                                             std::move(name), limits);
 }

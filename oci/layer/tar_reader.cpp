@@ -137,7 +137,31 @@ bool matters(std::string_view keyword) {
          is_sparse_keyword(keyword);
 }
 
+bool checksum_fits(const Block& block) {
+  std::int64_t plain = 0;
+  std::int64_t with_sign = 0;  // old tars summed their platform's char
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const bool own = i >= k_checksum.offset && i < k_checksum.offset + k_checksum.length;
+    const char byte = own ? ' ' : block[i];
+    plain += static_cast<unsigned char>(byte);
+    with_sign += static_cast<signed char>(byte);
+  }
+  const std::optional<std::int64_t> stored = octal(field(block, k_checksum));
+  return stored && (*stored == plain || *stored == with_sign);
+}
+
+bool is_zero(char c) {
+  return c == '\0';
+}
+
 }  // namespace
+
+bool begins_as_tar(std::string_view first) {
+  Block block{};
+  if (first.size() < block.size()) return first.empty();
+  std::copy_n(first.begin(), block.size(), block.begin());
+  return std::all_of(block.begin(), block.end(), is_zero) || checksum_fits(block);
+}
 
 TarReader::TarReader(Source& from, std::string name, const ArchiveLimits& limits)
     : from_(from), name_(std::move(name)), limits_(limits) {}
@@ -194,7 +218,7 @@ std::optional<Entry> TarReader::next() {
       drain();
       return std::nullopt;
     }
-    check_checksum(block);
+    if (!checksum_fits(block)) refuse("no tar header: its checksum is wrong");
     if (std::strchr("xgLK", block[k_type]) != nullptr && block[k_type] != '\0') {
       add_extension(block, extensions);
       continue;
@@ -210,28 +234,12 @@ std::optional<Entry> TarReader::next() {
 // Two zero blocks end a tar; so does one with nothing behind it. Some readers stop at a
 // lone one and some go on, so it hides members.
 bool TarReader::at_end_mark(const Block& block) {
-  const auto is_zero = [](char c) { return c == '\0'; };
   if (!std::all_of(block.begin(), block.end(), is_zero)) return false;
   Block second{};
   if (read_block(second) && !std::all_of(second.begin(), second.end(), is_zero)) {
     refuse("a lone zero block in front of another member");
   }
   return true;
-}
-
-void TarReader::check_checksum(const Block& block) const {
-  std::int64_t plain = 0;
-  std::int64_t with_sign = 0;  // old tars summed their platform's char
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const bool own = i >= k_checksum.offset && i < k_checksum.offset + k_checksum.length;
-    const char byte = own ? ' ' : block[i];
-    plain += static_cast<unsigned char>(byte);
-    with_sign += static_cast<signed char>(byte);
-  }
-  const std::optional<std::int64_t> stored = octal(field(block, k_checksum));
-  if (!stored || (*stored != plain && *stored != with_sign)) {
-    refuse("no tar header: its checksum is wrong");
-  }
 }
 
 std::int64_t TarReader::number(const Block& block, std::size_t offset,

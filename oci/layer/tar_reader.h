@@ -15,6 +15,10 @@
 
 namespace oci {
 
+// Whether a text of which these are the first 512 bytes may be a tar; nothing at all is
+// an empty one.
+bool begins_as_tar(std::string_view first);
+
 // Reads what GNU tar, bsdtar, Go, Python and we write: v7, ustar, pax, GNU long names and
 // base-256 numbers. Where two readers could see different members, it refuses with
 // Errc::bad_input: two sizes for one member, sparse members, content behind a link, an
@@ -55,7 +59,6 @@ class TarReader {
   Entry member(const Block& block, Extensions& extensions) const;
   void apply_pax(const Block& block, const PaxRecords& pax, Entry& entry) const;
   void apply_pax_size(const Block& block, std::string_view value, Entry& entry) const;
-  void check_checksum(const Block& block) const;
   std::int64_t number(const Block& block, std::size_t offset, std::size_t length) const;
   std::uint64_t size_of(const Block& block) const;
 

@@ -346,6 +346,14 @@ TEST_CASE("whiteout tricks are refused") {
         std::map<std::string, std::string>{{"user.fine", "1"}});
 }
 
+TEST_CASE("what is no archive at all is told as such") {
+  for (const std::string& bytes : {std::string("hello"), std::string(600, 'x')}) {
+    CHECK_THROWS_WITH(
+        oci::read_archive(std::make_unique<oci::StringSource>(bytes), "notes.txt"),
+        "notes.txt is no archive that lithify reads (tar, zip, ar)");
+  }
+}
+
 TEST_CASE("headers that are not well-formed are refused") {
   std::string broken = raw({.name = "a"});
   broken[0] = 'b';
