@@ -41,6 +41,8 @@ class Copier {
     if (takes_whole_source()) return copy_whole_source();
     for (const std::string& pattern : what_.paths)
       copy_pattern(pattern);
+    if (!what_.include.empty() && !took_)
+      context_.activity.warn(fmt::format("`include` takes nothing of {}", what_.source));
     return Tree(std::move(result_));
   }
 
@@ -142,6 +144,7 @@ class Copier {
                                       : "use `into` instead of `to`");
       throw error;
     }
+    took_ = true;
     put(to, copied(node));
   }
 
@@ -162,6 +165,7 @@ class Copier {
       if (at->second.type == FileType::whiteout) continue;
       const std::string_view relative = std::string_view(at->first).substr(skip);
       if (!filter_.takes_all() && !filter_.takes(relative)) continue;
+      took_ = true;
       if (!filter_.includes_all()) declare_parents(at->first, skip, to);
       const std::string target = joined(to, relative);
       put(target,
@@ -199,6 +203,7 @@ class Copier {
       const std::string target = joined(to, member);
       if (target.empty() || member.empty()) continue;
       if (!filter_.takes_all() && !filter_.takes(member)) continue;
+      took_ = true;
       put(target, is_directory(made) ? copied_directory(&made) : copied(made));
     }
   }
@@ -271,6 +276,7 @@ class Copier {
   Tree::Nodes result_;
   std::map<std::string, std::string> named_;  // destination to path, of single files
   std::string last_parent_;
+  bool took_ = false;  // anything that `include` names
 };
 
 }  // namespace

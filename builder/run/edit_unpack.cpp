@@ -107,9 +107,13 @@ Tree::Nodes unpack_members(const Node& archive, const UnpackRules& rules,
   const auto reader = oci::read_archive(open_node(archive, context.store), rules.name);
   Tree::Nodes nodes = read_archive_tree(*reader, context.store, request, context.stop);
   if (nodes.empty() && (rules.strip > 0 || !subdir.empty())) {
+    const std::string what =
+        subdir.empty() ? fmt::format("`strip: {}`", rules.strip)
+        : rules.strip == 0
+            ? fmt::format("`subdir: {}`", rules.subdir)
+            : fmt::format("`strip: {}` and `subdir: {}`", rules.strip, rules.subdir);
     throw Error(Errc::not_found,
-                fmt::format("{} has no member left after `strip: {}` and `subdir: {}`",
-                            rules.name, rules.strip, rules.subdir));
+                fmt::format("nothing of {} is left after {}", rules.name, what));
   }
   return nodes;
 }

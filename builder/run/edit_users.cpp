@@ -15,6 +15,16 @@ namespace {
 using oci::Errc;
 using oci::Error;
 
+// Lines cannot be added to a directory.
+void check_files(const InstalledRoot& root) {
+  for (const char* path : {"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}) {
+    const Node* node = root.find(path);
+    if (node == nullptr || node->type == oci::FileType::regular) continue;
+    throw Error(Errc::bad_input,
+                fmt::format("{} is no file, so no account can be added to it", path));
+  }
+}
+
 // What useradd and groupadd accept, plus upper case and dots, which nothing minds.
 void check_name(std::string_view what, std::string_view name) {
   const auto inner = [](char c) {
@@ -82,6 +92,7 @@ void make_home(InstalledRoot& root, const User& user) {
 Tree add_users(const UsersStep& step, const Tree& below, oci::BlobStore& store,
                std::int64_t mtime) {
   InstalledRoot root(below, store, mtime);
+  check_files(root);
   AccountFiles accounts(root);
   const bool names_root =
       std::any_of(step.users.begin(), step.users.end(),
@@ -98,6 +109,7 @@ Tree add_users(const UsersStep& step, const Tree& below, oci::BlobStore& store,
 Tree add_groups(const GroupsStep& step, const Tree& below, oci::BlobStore& store,
                 std::int64_t mtime) {
   InstalledRoot root(below, store, mtime);
+  check_files(root);
   AccountFiles accounts(root);
   const bool names_root = std::any_of(
       step.groups.begin(), step.groups.end(),

@@ -16,6 +16,12 @@ using oci::Error;
 
 namespace {
 
+constexpr const char* k_move_lock =
+    "if it has changed on purpose: `lithify lock --update`";
+constexpr const char* k_move_or_repacked =
+    "`lithify lock --update`; or, if it is an archive that may only have been packed "
+    "anew, `lithify build --allow-repacked`";
+
 // What follows `prefix`; nullopt if `text` begins otherwise.
 std::optional<std::string> after(std::string_view text, std::string_view prefix) {
   if (text.substr(0, prefix.size()) != prefix) return std::nullopt;
@@ -30,7 +36,7 @@ void put_file(oci::Fd file, const std::string& name, const Fetch& fetch,
                       fetch.expected, fetch.size, name);
     oci::put(store, *bytes);
   } catch (Error& e) {
-    if (e.code() == Errc::mismatch) e.add_hint("lithify lock --update");
+    if (e.code() == Errc::mismatch) e.add_hint(k_move_lock);
     throw;
   }
 }
@@ -75,14 +81,10 @@ void download(std::vector<std::string> urls, const Fetch& fetch, const FetchTool
         .add_hint("set LITHIFY_APT_MIRROR, or give the source a `uri`");
   }
   const bool package = after(fetch.location, "apt:").has_value();
-  const oci::DownloadRequest request{
-      std::move(urls),
-      {fetch.expected, fetch.size},
-      fetch.file_name,
-      package
-          ? "lithify lock --update"
-          : "`lithify lock --update`; or, if it is an archive that may only have been "
-            "packed anew, `lithify build --allow-repacked`"};
+  const oci::DownloadRequest request{std::move(urls),
+                                     {fetch.expected, fetch.size},
+                                     fetch.file_name,
+                                     package ? k_move_lock : k_move_or_repacked};
   tools.downloader->fetch(request, activity, std::move(stop));
 }
 

@@ -1,5 +1,6 @@
 #include "builder/run/import.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -55,6 +56,13 @@ std::string directory_of(const std::string& path) {
                                                         : source.parent_path().string();
 }
 
+void warn_of_nothing(const Import& import, const Tree& tree, oci::Activity& activity) {
+  const auto is_content = [](const auto& entry) { return !is_directory(entry.second); };
+  const auto& nodes = tree.nodes();
+  if (!import.include.empty() && std::none_of(nodes.begin(), nodes.end(), is_content))
+    activity.warn("`include` takes no file of " + import.path);
+}
+
 }  // namespace
 
 Tree perform_import(const Import& import, const ImportTools& tools) {
@@ -72,6 +80,7 @@ Tree perform_import(const Import& import, const ImportTools& tools) {
                               .text();
   }
   Tree captured = capture(request, tools.capture);
+  warn_of_nothing(import, captured, tools.capture.activity);
   if (import.modes != LocalSource::Modes::git) return captured;
   return with_git_modes(captured, tools.git_index(directory_of(import.path)),
                         tools.store);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <future>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,7 +91,8 @@ class Capture {
       file.name = std::string(lithify::name_of(request_.path));
       file.mode = info.st_mode & 07777;
       file.stamp = stamp_of(info);
-      add_file(file.name, file, request_.path, "");
+      // A link to it is followed, and not again by whoever reads the content.
+      add_file(file.name, file, std::filesystem::canonical(request_.path), "");
     } else {
       throw Error(Errc::bad_input,
                   fmt::format("{} is neither a directory nor a file", request_.path));

@@ -151,8 +151,10 @@ class Downloader::Attempt {
     explicit Tail(Attempt& attempt) : attempt_(attempt) {}
     void write(Bytes data) override {
       if (attempt_.partial_.size() + data.size() > attempt_.request_.blob.size) {
-        throw Error(Errc::mismatch,
-                    url_for_people(attempt_.last_url_) + " is longer than it should be");
+        throw Error(
+            Errc::mismatch,
+            fmt::format("{} has more than the {} bytes that are expected",
+                        url_for_people(attempt_.last_url_), attempt_.request_.blob.size));
       }
       attempt_.partial_.append(data);
       attempt_.report();

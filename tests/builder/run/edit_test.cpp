@@ -17,6 +17,17 @@ using lithify::testing::tree_of;
 
 namespace {
 
+struct Warnings final : oci::ProgressReporter {
+  void started(oci::ActivityId, oci::ActivityId, std::string_view) noexcept override {}
+  void advanced(oci::ActivityId, std::uint64_t, std::uint64_t) noexcept override {}
+  void output(oci::ActivityId, std::string_view) noexcept override {}
+  void warned(oci::ActivityId, std::string_view text) noexcept override {
+    all.emplace_back(text);
+  }
+  void ended(oci::ActivityId, oci::Outcome) noexcept override {}
+  std::vector<std::string> all;
+};
+
 // One Edit on one source tree and the trees below.
 struct Bench {
   std::unique_ptr<oci::MemoryStore> store = std::make_unique<oci::MemoryStore>();
@@ -24,6 +35,7 @@ struct Bench {
   std::vector<Tree> below;
   Edit edit;
   bool on_base = false;
+  Warnings warnings;
 
   Tree run() {
     Step step;
@@ -32,8 +44,7 @@ struct Bench {
     inputs.insert(inputs.end(), below.begin(), below.end());
     step.below = below.size();
     step.operation = edit;
-    oci::SilentReporter silent;
-    oci::Activity activity(silent, "edit");
+    oci::Activity activity(warnings, "edit");
     const Tree tree = perform_edit(step, edit, inputs, *store, activity, {});
     CHECK_NOTHROW(check_sound(tree.nodes()));
     return tree;
@@ -162,6 +173,18 @@ TEST_CASE("owners and modes are the copy's own") {
   const Tree strict = copying(Tree(nodes), what).run();
   CHECK(strict.find("d/a.c")->attributes.mode == 0400);
   CHECK(strict.find("d/sub")->attributes.mode == 0700);
+}
+
+TEST_CASE("an include that takes nothing is told") {
+  lithify::CopyStep what = copy_to({"a"}, "/x");
+  what.include = {"*.h"};
+  Bench bench = copying(tree_of({"d a", "f a/a.c=1"}), what);
+  CHECK(bench.run().find("x/a.c") == nullptr);
+  CHECK(bench.warnings.all == std::vector<std::string>{"`include` takes nothing of src"});
+  what.include = {"*.c"};
+  Bench other = copying(tree_of({"d a", "f a/a.c=1"}), what);
+  CHECK(other.run().find("x/a.c") != nullptr);
+  CHECK(other.warnings.all.empty());
 }
 
 TEST_CASE("packaged times are kept up to the clamp, all others are the step's") {

@@ -115,6 +115,14 @@ TEST_CASE("names and ids that are taken are refused") {
         std::string::npos);
 }
 
+TEST_CASE("accounts are not added to what is no file") {
+  oci::MemoryStore store;
+  Tree::Nodes nodes;
+  put_file(nodes, store, "etc/passwd/x", "");
+  CHECK(refusal({user("a", 5)}, Tree(nodes), store) ==
+        "/etc/passwd is no file, so no account can be added to it");
+}
+
 TEST_CASE("groups get members that exist") {
   oci::MemoryStore store;
   Tree::Nodes nodes;
