@@ -27,13 +27,24 @@ fs::path beside(const fs::path& directory, const std::string& ending) {
   return directory.parent_path() / ("." + directory.filename().string() + ending);
 }
 
-// What names a directory wherever it is renamed to.
+// What names a directory wherever it is renamed to. Inode numbers are given out again, so
+// the time it was made belongs to it, where the file system knows that.
 std::string identity_of(const fs::path& directory) {
-  struct stat status = {};
-  if (lstat(directory.c_str(), &status) != 0) {
+  struct statx status = {};
+  if (statx(AT_FDCWD, directory.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME,
+            &status) != 0) {
     throw oci::errno_error(errno, "looking at " + directory.string());
   }
-  return fmt::format("{}:{}\n", status.st_dev, status.st_ino);
+  return fmt::format("{}:{}:{}:{}.{}\n", status.stx_dev_major, status.stx_dev_minor,
+                     status.stx_ino, status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
+}
+
+// Never through a symlink: the mark is ours.
+void mark(const fs::path& directory, const std::string& identities) {
+  std::error_code problem;
+  const fs::path file = rootfs_mark(directory);
+  if (fs::is_symlink(fs::symlink_status(file, problem))) fs::remove(file, problem);
+  oci::write_file_atomically(file, identities);
 }
 
 bool is_marked(const fs::path& directory, const std::string& identity) {
@@ -69,9 +80,14 @@ oci::Fd take_turn_in(const fs::path& directory, const std::stop_token& stop) {
   return fd;
 }
 
-// Directories of a root file system may forbid their owner to empty them.
+// Directories of a root file system may forbid their owner to empty them. What is no
+// directory, such as somebody's symlink of that name, is only unlinked.
 void remove_tree(const fs::path& directory) {
   std::error_code problem;
+  if (!fs::is_directory(fs::symlink_status(directory, problem))) {
+    fs::remove(directory, problem);
+    return;
+  }
   fs::permissions(directory, fs::perms::owner_all, fs::perm_options::add, problem);
   for (const auto& entry : fs::directory_iterator(directory, problem)) {
     if (fs::is_directory(entry.symlink_status(problem))) remove_tree(entry.path());
@@ -98,14 +114,27 @@ class Scratch {
   fs::path path_;
 };
 
-// Afterwards `fresh` is at `directory`, and what was there is at `fresh` or gone.
-void put_in_place(const fs::path& fresh, const fs::path& directory) {
+[[noreturn]] void refuse(const fs::path& directory) {
+  throw oci::Error(oci::Errc::bad_input,
+                   directory.string() + " is there and was not made by lithify")
+      .add_hint("name another directory, or remove it yourself");
+}
+
+// Where nothing of ours stands: rename() takes the place of nothing and of an empty
+// directory, and of nothing else, whatever came there meanwhile.
+void put_in_empty_place(const fs::path& fresh, const fs::path& directory) {
+  if (rename(fresh.c_str(), directory.c_str()) == 0) return;
+  if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) refuse(directory);
+  throw oci::write_error(errno, "making " + directory.string());
+}
+
+// Afterwards `fresh` is at `directory`, and what we had made there is at `fresh` or gone.
+void replace_ours(const fs::path& fresh, const fs::path& directory) {
   if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, directory.c_str(), RENAME_EXCHANGE) ==
       0) {
     return;
   }
-  // Nothing there yet, something empty, or a file system that cannot exchange.
-  if (rename(fresh.c_str(), directory.c_str()) == 0) return;
+  // A file system that cannot exchange.
   const fs::path old = beside(directory, ".lithify-old");
   remove_tree(old);
   if (rename(directory.c_str(), old.c_str()) != 0 ||
@@ -134,13 +163,9 @@ void refuse_foreign_rootfs(const fs::path& directory) {
   std::error_code problem;
   const fs::file_status status = fs::symlink_status(directory, problem);
   if (!fs::exists(status)) return;
-  if (fs::is_directory(status)) {
-    if (fs::is_empty(directory, problem) && !problem) return;
-    if (is_ours(directory)) return;
-  }
-  throw oci::Error(oci::Errc::bad_input,
-                   directory.string() + " is there and was not made by lithify")
-      .add_hint("name another directory, or remove it yourself");
+  if (!fs::is_directory(status)) refuse(directory);
+  if (fs::is_empty(directory, problem) && !problem) return;
+  if (!is_ours(directory)) refuse(directory);
 }
 
 void deliver_rootfs(const Tree& tree, const fs::path& directory,
@@ -156,13 +181,16 @@ void deliver_rootfs(const Tree& tree, const fs::path& directory,
                     {options.store, options.privileged, options.stop}, activity);
                 // The mark names both, so that a kill between here and there loses
                 // neither.
-                std::string marks = identity_of(scratch.path());
-                const std::string fresh = marks;
+                const std::string fresh = identity_of(scratch.path());
                 std::error_code problem;
-                if (fs::exists(directory, problem)) marks += identity_of(directory);
-                oci::write_file_atomically(rootfs_mark(directory), marks);
-                put_in_place(scratch.path(), directory);
-                oci::write_file_atomically(rootfs_mark(directory), fresh);
+                if (fs::exists(directory, problem) && is_ours(directory)) {
+                  mark(directory, fresh + identity_of(directory));
+                  replace_ours(scratch.path(), directory);
+                } else {
+                  mark(directory, fresh);
+                  put_in_empty_place(scratch.path(), directory);
+                }
+                mark(directory, fresh);
                 above.keep();
                 warn_of(unmade, activity);
               });

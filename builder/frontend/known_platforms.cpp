@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "builder/frontend/codes.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 
 namespace lithify {
 
