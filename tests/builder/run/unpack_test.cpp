@@ -51,7 +51,7 @@ struct Bench {
   }
   Tree perform(lithify::FileAction action) {
     edit.actions = {std::move(action)};
-    const std::vector<Tree> inputs = {input()};
+    std::vector<Tree> inputs = {input()};
     Step step;
     oci::SilentReporter silent;
     oci::Activity activity(silent, "unpack");
