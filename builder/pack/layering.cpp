@@ -40,7 +40,7 @@ class Settling {
   // Nearly always so, and then nothing has to be copied: the first of our layers, from
   // scratch, without a mark.
   bool stays(const Tree& change) const {
-    const Node implied = implied_directory();
+    const Node implied = implied_directory(k_constant_time);
     return scratch_ && below_.nodes().empty() &&
            std::all_of(change.nodes().begin(), change.nodes().end(),
                        [&](const auto& item) {

@@ -159,7 +159,7 @@ TEST_CASE("an archive must be what was said of it") {
     oci::SilentReporter silent;
     oci::Activity activity(silent, "unpack");
     try {
-      const std::vector<Tree> inputs = {input};
+      std::vector<Tree> inputs = {input};
       perform_edit(Step{}, bench.edit, inputs, bench.store, activity, {});
     } catch (const oci::Error& error) {
       CHECK(error.code() == oci::Errc::mismatch);
