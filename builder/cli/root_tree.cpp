@@ -54,10 +54,11 @@ Tree root_tree(Session& session, const VariantPlan& variant,
                oci::Activity& activity) {
   if (!variant.base) return merged_changes(variant, results, {});
   const Graph graph = base_graph(*variant.base, variant.platform);
-  const Tree below = run_graph(graph, *workshop.executor, *workshop.steps, session.jobs(),
-                               activity, session.stop())
-                         .back();
-  return merged_changes(variant, results, below);
+  const Tree layers = run_graph(graph, *workshop.executor, *workshop.steps,
+                                session.jobs(), activity, session.stop())
+                          .back();
+  // Unpacked layers are a change: their marks have done their work, and go.
+  return merged_changes(variant, results, merge({&layers, 1}, false));
 }
 
 oci::BlobRef flat_tar(Session& session, const Tree& root, oci::Activity& activity) {
