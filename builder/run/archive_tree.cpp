@@ -26,9 +26,7 @@ class ArchiveTree {
     check_parent(*path, entry);
     switch (entry.type) {
       case FileType::whiteout:
-        erase(*path);
-        nodes_[*path].type = FileType::whiteout;
-        return;
+        return add_whiteout(*path);
       case FileType::opaque:
         return add_opaque(*path);
       case FileType::hardlink:
@@ -69,13 +67,17 @@ class ArchiveTree {
   }
 
   void check_parent(const std::string& path, const Entry& entry) {
-    if (entry.type != FileType::whiteout) {
-      add_implied_parents(nodes_, path, request_.implied_mtime);
+    if (entry.type == FileType::whiteout) return;  // it needs nothing above it
+    for (std::string_view at = parent_of(path); !at.empty(); at = parent_of(at)) {
+      const auto hidden = nodes_.find(at);
+      if (hidden == nodes_.end()) continue;
+      if (hidden->second.type == FileType::whiteout) hidden->second = opaque_directory();
+      break;
     }
+    add_implied_parents(nodes_, path, request_.implied_mtime);
     const std::string_view parent = parent_of(path);
     if (parent.empty()) return;
-    const auto above = nodes_.find(parent);
-    if (above != nodes_.end() && !is_directory(above->second)) {
+    if (!is_directory(nodes_.find(parent)->second)) {
       throw Error(Errc::bad_input,
                   fmt::format("{} holds \"{}\", but \"{}\" in it is no directory",
                               request_.name, entry.path, parent));
@@ -91,29 +93,47 @@ class ArchiveTree {
     nodes_.erase(found);
   }
 
+  // What this layer itself has at a hidden path stays, whichever of the two came first:
+  // a directory hides what was below it, anything else replaces it anyway.
+  void add_whiteout(const std::string& path) {
+    const auto [at, is_new] = nodes_.try_emplace(path);
+    if (is_new) {
+      at->second.type = FileType::whiteout;
+    } else if (is_directory(at->second)) {
+      at->second.type = FileType::opaque;
+      at->second.implied = false;
+    }
+  }
+
   void add_directory(const std::string& path, const Entry& entry) {
     const auto found = nodes_.find(path);
     Node node = node_of(entry, FileType::directory);
-    if (found == nodes_.end() || !is_directory(found->second)) {
-      erase(path);
-    } else if (found->second.type == FileType::opaque) {
+    if (found != nodes_.end() && (found->second.type == FileType::opaque ||
+                                  found->second.type == FileType::whiteout)) {
       node.type = FileType::opaque;
     }
     nodes_.insert_or_assign(path, std::move(node));
   }
 
   void add_opaque(const std::string& path) {
-    const auto found = nodes_.find(path);
-    if (found != nodes_.end() && is_directory(found->second)) {
-      found->second.type = FileType::opaque;
-      return;
+    const auto [at, is_new] = nodes_.try_emplace(path, opaque_directory());
+    if (is_new) {
+      at->second.implied = true;
+    } else if (is_directory(at->second)) {
+      at->second.type = FileType::opaque;
+    } else {
+      at->second = opaque_directory();
     }
+  }
+
+  // In the place of something that is hidden, so it is written even if nobody declared
+  // it.
+  Node opaque_directory() const {
     Node node;
     node.type = FileType::opaque;
     node.attributes.mode = 0755;
     node.attributes.mtime = request_.implied_mtime;
-    node.implied = true;
-    nodes_.insert_or_assign(path, std::move(node));
+    return node;
   }
 
   void add_link(const std::string& path, const Entry& entry) {

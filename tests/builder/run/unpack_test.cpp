@@ -1,4 +1,6 @@
 // unpack: archives and layers as trees of slices.
+#include <algorithm>
+
 #include "oci/base/error.h"
 #include "oci/layer/archive_digest.h"
 #include "oci/layer/layer_writer.h"
@@ -6,6 +8,7 @@
 
 #include "builder/run/edit.h"
 
+#include "tests/oci/layer/hostile_tar.h"
 #include "tests/support/catch.h"
 #include "tests/support/trees.h"
 
@@ -42,16 +45,23 @@ struct Bench {
     add(entry);
   }
 
-  Tree input() {
+  // What was written, as the blob that the writer made of it.
+  oci::BlobRef written() {
     const oci::Layer layer = std::move(writer).finish();
-    lithify::Node node;
-    node.content =
-        lithify::Slice{{layer.blob.digest, layer.blob.size}, 0, layer.blob.size};
-    return Tree(Tree::Nodes{{"a.tar.zst", node}});
+    return {layer.blob.digest, layer.blob.size};
   }
+  static Tree input(const oci::BlobRef& blob) {
+    lithify::Node archive;
+    archive.content = lithify::Slice{blob, 0, blob.size};
+    return Tree(Tree::Nodes{{"a.tar.zst", archive}});
+  }
+
   Tree perform(lithify::FileAction action) {
+    return perform(std::move(action), written());
+  }
+  Tree perform(lithify::FileAction action, const oci::BlobRef& blob) {
     edit.actions = {std::move(action)};
-    std::vector<Tree> inputs = {input()};
+    std::vector<Tree> inputs = {input(blob)};
     Step step;
     oci::SilentReporter silent;
     oci::Activity activity(silent, "unpack");
@@ -150,8 +160,8 @@ TEST_CASE("a layer is unpacked as it is, marks included") {
 TEST_CASE("an archive must be what was said of it") {
   Bench bench;
   write_project(bench);
-  const Tree input = bench.input();
-  const auto& blob = std::get<lithify::Slice>(*input.find("a.tar.zst")->content).blob;
+  const oci::BlobRef blob = bench.written();
+  const Tree input = Bench::input(blob);
   const auto reader = oci::read_archive(bench.store.open(blob), "a.tar.zst");
   const oci::Digest content = oci::archive_digest(*reader);
   const auto refusal = [&](lithify::UnpackAction action) -> std::string {
@@ -174,4 +184,38 @@ TEST_CASE("an archive must be what was said of it") {
   CHECK(refusal({0, 1, "", "p.tar", {}, other}) == "the content of p.tar has digest " +
                                                        content.hex() +
                                                        ", the lock says " + other.hex());
+}
+
+TEST_CASE("a mark never hides what its own layer has, whichever comes first") {
+  using layer_test::raw;
+  const auto dir = [](const std::string& name) {
+    return raw({.name = name, .type = '5'});
+  };
+  const auto file = [](const std::string& name) {
+    return raw({.name = name, .content = "x"});
+  };
+  const auto shape = [](std::vector<std::string> members) {
+    Bench bench;
+    std::string shapes;
+    for (int turned = 0; turned < 2; ++turned) {
+      std::string tar;
+      for (const std::string& member : members)
+        tar += member;
+      tar += layer_test::end();
+      const auto tree =
+          bench.perform(lithify::UnpackLayerAction{0}, oci::put(bench.store, tar));
+      const std::string found = shape_of(tree);
+      CHECK((shapes.empty() || shapes == found));
+      shapes = found;
+      std::reverse(members.begin(), members.end());
+    }
+    return shapes;
+  };
+  const std::string gone = raw({.name = ".wh.d"});
+  CHECK(shape({gone, file("d")}) == "f d\n");
+  CHECK(shape({gone, dir("d/")}) == "o d\n");
+  CHECK(shape({gone, file("d/e/f")}) == "o d\nd d/e\nf d/e/f\n");
+  CHECK(shape({raw({.name = "d/.wh..wh..opq"}), file("d/f")}) == "o d\nf d/f\n");
+  CHECK(shape({gone, raw({.name = "d/.wh..wh..opq"})}) == "o d\n");
+  CHECK(shape({gone, raw({.name = "d/.wh.e"})}) == "w d\nw d/e\n");
 }
