@@ -7,12 +7,14 @@
 
 #include "oci/base/error.h"
 #include "oci/layer/archive_handle.h"
+#include "oci/layer/gunzip.h"
 
 namespace oci {
 
 namespace {
 
 using EnableFilter = int (*)(archive*);
+// gzip is undone below libarchive; what is gzip above that is seen and refused.
 constexpr EnableFilter k_layer_filters[] = {archive_read_support_filter_gzip,
                                             archive_read_support_filter_zstd};
 constexpr EnableFilter k_more_filters[] = {
@@ -22,9 +24,10 @@ constexpr EnableFilter k_more_filters[] = {
 
 class DecompressingSource final : public Source {
  public:
-  DecompressingSource(std::unique_ptr<Source> from, Filters filters, std::string name,
-                      const ArchiveLimits& limits)
-      : input_(std::move(from), std::move(name)),
+  DecompressingSource(std::unique_ptr<GunzipSource> from, Filters filters,
+                      std::string name, const ArchiveLimits& limits)
+      : gunzip_(*from),
+        input_(std::move(from), std::move(name)),
         limits_(limits),
         handle_(new_archive()) {
     for (const EnableFilter enable : k_layer_filters)
@@ -58,7 +61,9 @@ class DecompressingSource final : public Source {
     opened_ = true;
     input_.open(handle_.get());
     // The client itself counts as one filter.
-    if (archive_filter_count(handle_.get()) > 2) {
+    const int compressions =
+        archive_filter_count(handle_.get()) - 1 + (gunzip_.is_gzip() ? 1 : 0);
+    if (compressions > 1) {
       throw Error(Errc::bad_input,
                   fmt::format("{} is compressed more than once", input_.name()));
     }
@@ -77,13 +82,14 @@ class DecompressingSource final : public Source {
   void count(std::size_t got) {
     produced_ += got;
     if (produced_ <= limits_.harmless) return;
-    if (produced_ / std::max<std::uint64_t>(1, input_.bytes_read()) < limits_.ratio)
+    if (produced_ / std::max<std::uint64_t>(1, gunzip_.bytes_read()) < limits_.ratio)
       return;
     throw Error(Errc::bad_input,
                 fmt::format("{} unpacks to more than {} times its size, the limit",
                             input_.name(), limits_.ratio));
   }
 
+  GunzipSource& gunzip_;  // inside input_
   ArchiveInput input_;
   ArchiveLimits limits_;
   std::uint64_t produced_ = 0;
@@ -96,8 +102,9 @@ class DecompressingSource final : public Source {
 
 std::unique_ptr<Source> decompressed(std::unique_ptr<Source> from, Filters filters,
                                      std::string name, const ArchiveLimits& limits) {
-  return std::make_unique<DecompressingSource>(std::move(from), filters, std::move(name),
-                                               limits);
+  auto gunzip = std::make_unique<GunzipSource>(std::move(from), name);
+  return std::make_unique<DecompressingSource>(std::move(gunzip), filters,
+                                               std::move(name), limits);
 }
 
 }  // namespace oci

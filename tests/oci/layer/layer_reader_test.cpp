@@ -477,6 +477,29 @@ TEST_CASE("damage in the compressed stream is refused") {
   }
 }
 
+TEST_CASE("every check that gzip has is made") {
+  const std::string tar = raw({.name = "a", .content = text_of(5000, 3)}) + end();
+  const std::string blob = compressed(Compression::gzip, tar);
+  const auto spoilt = [&](std::size_t from_end) {
+    std::string text = blob;
+    text[text.size() - from_end] ^= 1;
+    return text;
+  };
+  for (const auto& refusal_of : {layer_refusal, archive_refusal}) {
+    says(refusal_of(spoilt(8), {}), "incorrect data check");
+    says(refusal_of(spoilt(4), {}), "incorrect length check");
+    says(refusal_of(blob.substr(0, blob.size() - 3), {}), "breaks off");
+    says(refusal_of(blob + "garbage", {}), "something behind its gzip data");
+    says(refusal_of(blob + std::string(9, '\0') + "x", {}), "something behind");
+    says(refusal_of(blob + "\x1f\x8b", {}), "breaks off");
+    CHECK(refusal_of(blob + std::string(200'000, '\0'), {}) == "");
+    CHECK(refusal_of(compressed(Compression::gzip, "") + blob, {}) == "");
+  }
+  const std::string halves = compressed(Compression::gzip, tar.substr(0, 700)) +
+                             compressed(Compression::gzip, tar.substr(700));
+  CHECK(layer_members(halves).at(0).second == text_of(5000, 3));
+}
+
 TEST_CASE("the source is read to its end") {
   const std::string tar = raw({.name = "a"}) + end();
   for (const Compression how :
