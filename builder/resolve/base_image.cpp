@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/json.h"
 #include "oci/image/layout.h"
 
 namespace lithify {
@@ -40,6 +41,14 @@ bool is_index(const oci::Descriptor& descriptor) {
          descriptor.media_type == oci::media_type::k_docker_index;
 }
 
+oci::Error not_there(const LayoutSource& source, const oci::Platform& platform,
+                     const std::string& instead) {
+  return oci::Error(oci::Errc::not_found,
+                    fmt::format("the image in {} is not there for {}", source.path,
+                                platform.str()))
+      .add_hint("it is there for: " + instead);
+}
+
 oci::Descriptor manifest_for(const oci::Repository& layout, const oci::Descriptor& root,
                              const oci::Platform& platform, const LayoutSource& source) {
   if (!is_index(root)) return root;
@@ -52,10 +61,19 @@ oci::Descriptor manifest_for(const oci::Repository& layout, const oci::Descripto
     if (found == platform) return manifest;
     all += (all.empty() ? "" : ", ") + manifest.platform->str();
   }
-  throw oci::Error(
-      oci::Errc::not_found,
-      fmt::format("the image in {} is not there for {}", source.path, platform.str()))
-      .add_hint("it is there for: " + all);
+  throw not_there(source, platform, all);
+}
+
+// An image alone says only in its configuration what it is for; not all say a variant.
+void check_platform(const oci::Repository& layout, const oci::Descriptor& manifest,
+                    const oci::Platform& platform, const LayoutSource& source) {
+  const auto parsed = oci::Manifest::parse(layout.manifest(manifest), source.path);
+  const auto blob = layout.open({parsed.config.digest, parsed.config.size});
+  const auto config = oci::ImageConfig::parse(
+      oci::read_all(*blob, oci::k_max_json, "the configuration"), source.path);
+  auto its = oci::Platform::parse(config.platform.str());
+  if (its && config.platform.variant.empty()) its->variant = platform.variant;
+  if (its != platform) throw not_there(source, platform, config.platform.str());
 }
 
 }  // namespace
@@ -63,8 +81,12 @@ oci::Descriptor manifest_for(const oci::Repository& layout, const oci::Descripto
 LockedImage resolve_base(const BaseRequest& request, const std::string& directory) {
   try {
     const auto layout = open(*request.source, directory);
-    const oci::Descriptor manifest = manifest_for(
-        *layout, root_of(*layout, *request.source), request.platform, *request.source);
+    const oci::Descriptor root = root_of(*layout, *request.source);
+    const oci::Descriptor manifest =
+        manifest_for(*layout, root, request.platform, *request.source);
+    if (!is_index(root)) {
+      check_platform(*layout, manifest, request.platform, *request.source);
+    }
     return {request.ref, request.platform, manifest.digest, manifest.size};
   } catch (oci::Error& error) {
     error.at(request.place, "asked for here");
