@@ -36,7 +36,8 @@ class Layout final : public Repository {
   bool has(const Digest& digest) const override {
     const auto here = blobs_->size_of(digest);
     const auto there = blobs_from_ != nullptr ? blobs_from_->size_of(digest) : here;
-    if (here && (!there || here == there)) return true;
+    if (here && (!there || (here == there && is_believable({digest, *here}))))
+      return true;
     if (!there) return false;
     blobs_->share(blobs_from_->blobs(), {digest, *there});
     return true;
@@ -154,9 +155,19 @@ class Layout final : public Repository {
     }
   }
 
+  // A file here may be one that the store had too, until it was found lying and made
+  // anew; all that share() took from the store is its file or a later one. What is small
+  // is looked into, but a build that changed nothing must not read everything.
+  bool is_believable(const BlobRef& blob) const {
+    if (blobs_from_ == nullptr) return true;
+    if (blob.size <= BlobDirectory::k_small) return blobs_->is_right(blob);
+    return !blobs_from_->blobs().is_newer_than_in(*blobs_, blob.digest);
+  }
+
   // Opening looks at kind and size, and takes a liar out of the way.
   bool holds(const Descriptor& which, int depth) const {
     blobs_->open({which.digest, which.size});
+    if (!is_believable({which.digest, which.size})) return false;
     if (!is_document(which.media_type)) return true;
     return depth < k_max_index_depth &&
            holds_children(which, read_manifest(*blobs_, which), depth + 1);

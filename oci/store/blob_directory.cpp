@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -15,12 +16,6 @@
 namespace oci {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr std::uint64_t k_small = 1 << 20;
-
-}  // namespace
 
 BlobDirectory::BlobDirectory(Places places)
     : places_(std::move(places)),
@@ -47,10 +42,13 @@ class BlobDirectory::Writer final : public BlobWriter {
   // liar, ours is not.
   BlobRef commit() override {
     const BlobRef blob{std::move(hasher_).finish(), size_};
-    if (to_.is_whole(blob)) {
+    if (blob.size <= k_small
+            ? to_.is_right(blob)
+            : to_.is_checked(blob.digest) && to_.size_of(blob.digest) == blob.size) {
       to_.mark_used(blob.digest);
       return blob;  // the temporary file goes with us
     }
+    to_.clear_directory(blob.digest);
     during([&] { return story("", size_); },
            [&] { file_.publish(to_.path_of(blob.digest), 0444); });
     to_.mark_checked(blob.digest);
@@ -199,11 +197,8 @@ void BlobDirectory::check_whole(const BlobRef& blob) const {
   end();
 }
 
-// Looks into small blobs that nobody has read yet: that costs less than to write them.
-bool BlobDirectory::is_whole(const BlobRef& blob) const {
+bool BlobDirectory::is_right(const BlobRef& blob) const {
   if (size_of(blob.digest) != blob.size) return false;
-  if (is_checked(blob.digest)) return true;
-  if (blob.size > k_small) return false;
   try {
     check_whole(blob);
     return true;
@@ -248,11 +243,14 @@ void BlobDirectory::put_away(const Digest& digest,
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return;
   if (liar && *liar != FileIdentity(status.st_dev, status.st_ino)) return;
-  const fs::path away = places_.quarantine / digest.hex();
-  const int failed = places_.quarantine.empty() ? ::remove(path.c_str())
-                                                : ::rename(path.c_str(), away.c_str());
-  if (failed != 0 && errno != ENOENT) {
-    throw errno_error(errno, "taking the damaged " + path.string() + " out of the way");
+  const fs::path away =
+      places_.quarantine.empty() ? fs::path() : places_.quarantine / digest.hex();
+  std::error_code problem;
+  fs::remove_all(away.empty() ? path : away, problem);  // an earlier liar makes room
+  if (!problem && !away.empty()) fs::rename(path, away, problem);
+  if (problem && problem != std::errc::no_such_file_or_directory) {
+    throw errno_error(problem.value(),
+                      "taking the damaged " + path.string() + " out of the way");
   }
   const std::lock_guard lock(mutex_);
   ++put_away_;
@@ -263,6 +261,25 @@ void BlobDirectory::put_away(const Digest& digest,
 std::size_t BlobDirectory::found_lying() const {
   const std::lock_guard lock(mutex_);
   return put_away_;
+}
+
+bool BlobDirectory::is_newer_than_in(const BlobDirectory& other,
+                                     const Digest& digest) const {
+  struct stat ours {};
+  struct stat theirs {};
+  if (::lstat(path_of(digest).c_str(), &ours) != 0) return false;
+  if (::lstat(other.path_of(digest).c_str(), &theirs) != 0) return false;
+  if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) return false;
+  return std::tie(ours.st_mtim.tv_sec, ours.st_mtim.tv_nsec) >
+         std::tie(theirs.st_mtim.tv_sec, theirs.st_mtim.tv_nsec);
+}
+
+// A file takes the place of anything but a directory.
+void BlobDirectory::clear_directory(const Digest& digest) const {
+  struct stat status {};
+  if (::lstat(path_of(digest).c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    put_away(digest, std::nullopt);
+  }
 }
 
 std::vector<BlobDirectory::BlobInfo> BlobDirectory::list() const {
@@ -297,6 +314,7 @@ std::uint64_t BlobDirectory::remove(const BlobRef& blob) {
 // that can neither clone nor link (or not between these two places) copy.
 void BlobDirectory::share(const BlobDirectory& from, const BlobRef& blob) {
   from.check_whole(blob);
+  clear_directory(blob.digest);
   TemporaryFile file(places_.temporary);
   if (file.clone(from.open_regular(blob))) {
     file.publish(path_of(blob.digest), 0444);

@@ -47,6 +47,14 @@ class BlobDirectory final : public BlobStore {
   std::vector<BlobInfo> list() const;
   // How many blobs this object found lying and took out of the way.
   std::size_t found_lying() const;
+
+  // A blob up to this size costs less to look into than to write.
+  static constexpr std::uint64_t k_small = 1 << 20;
+  // True if the blob's bytes were seen to be right, by this object earlier or now. A liar
+  // is taken out of the way.
+  bool is_right(const BlobRef& blob) const;
+  // True if the blob was made here after the file that `other` has, and is not that file.
+  bool is_newer_than_in(const BlobDirectory& other, const Digest& digest) const;
   // Returns the bytes freed, 0 if it was gone.
   std::uint64_t remove(const BlobRef& blob);
 
@@ -64,7 +72,7 @@ class BlobDirectory final : public BlobStore {
   Fd open_regular(const BlobRef& blob) const;
   void check_whole(const BlobRef& blob) const;
   bool is_checked(const Digest& digest) const;
-  bool is_whole(const BlobRef& blob) const;
+  void clear_directory(const Digest& digest) const;
   void mark_checked(const Digest& digest) const;
   void mark_used(const Digest& digest) const;
   void put_away(const Digest& digest, const std::optional<FileIdentity>& liar) const;

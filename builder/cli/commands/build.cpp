@@ -32,8 +32,7 @@ class Build {
 
   int run() {
     prepare_plan();
-    make_images();
-    write_outputs();
+    make_everything();
     // Last, so that a build that fails leaves the lock that was there.
     if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
     report();
@@ -91,11 +90,12 @@ class Build {
   // A damaged blob of the store is found when it is read. Where one is, there may be
   // more, so all are read then and the liars put away; doing the work once more makes
   // them again from what the lock names.
-  void make_images() {
+  void make_everything() {
     const std::size_t before = session_.store().blobs().found_lying();
     try {
       run_steps();
       pack_images();
+      write_outputs();
     } catch (const oci::Error& error) {
       if (error.code() != oci::Errc::mismatch) throw;
       if (session_.store().blobs().found_lying() == before) throw;
@@ -107,6 +107,7 @@ class Build {
       packed_.clear();
       run_steps();
       pack_images();
+      write_outputs();
     }
   }
 

@@ -35,6 +35,21 @@ fs::path blob_path(const fs::path& layout, const Digest& digest) {
   return layout / "blobs/sha256" / digest.hex();
 }
 
+// One layer of these bytes, which need be no tar.
+Descriptor put_image_of(oci::Repository& to, const std::string& bytes) {
+  const oci::BlobRef layer = oci::put(to, bytes);
+  oci::ImageConfig config{{"linux", "amd64", ""}, "1980-01-01T00:00:00Z"};
+  config.diff_ids = {layer.digest};
+  const std::string text = config.str();
+  oci::put(to, text);
+  const oci::Manifest manifest{
+      "",
+      "",
+      oci::describe(text, oci::media_type::k_config),
+      {{std::string(oci::media_type::k_layer), layer.digest, layer.size}}};
+  return put_document(to, manifest.str(), oci::media_type::k_manifest);
+}
+
 std::string error_of(const std::function<void()>& action) {
   try {
     action();
@@ -251,6 +266,46 @@ TEST_CASE("a damaged blob of the store is not shared with a layout") {
         Errc::mismatch);
   CHECK_FALSE(layout->has_manifest(image.digest));
   CHECK_FALSE(fs::exists(blob_path(place.path() / "layout", layer)));
+}
+
+// The store heals itself by another file; what the layout shares with it does not.
+TEST_CASE("a blob that was shared before the store healed is shared anew") {
+  const TemporaryDirectory place;
+  const std::size_t size = GENERATE(10'000, 2'000'000);
+  const fs::path path = place.path() / "layout";
+  DirectoryStore store(place.path() / "store");
+  const auto names = oci::named_store(store);
+  const Descriptor image = put_image_of(*names, std::string(size, 'x'));
+  const Digest layer = oci::closure(*names, image).at(1).digest;
+  copy_image(*names, image, *oci::create_layout(path, &store));
+  plant(blob_path(path, layer), std::string(size, 'y'));
+  const auto healed = fs::last_write_time(store.path_of(layer));
+  fs::last_write_time(blob_path(path, layer), healed - std::chrono::seconds(1));
+  const auto layout = oci::create_layout(path, &store);
+  CHECK_FALSE(layout->has_manifest(image.digest));
+  copy_image(*names, image, *layout);
+  CHECK(layout->has_manifest(image.digest));
+  CHECK(text_of(blob_path(path, layer)) == text_of(store.path_of(layer)));
+}
+
+TEST_CASE("a directory in the place of a blob makes room for it") {
+  const TemporaryDirectory place;
+  DirectoryStore store(place.path() / "store");
+  const auto names = oci::named_store(store);
+  const Descriptor image = put_small_image(*names, "x");
+  const Digest layer = oci::closure(*names, image).at(1).digest;
+  const fs::path blob = blob_path(place.path() / "layout", layer);
+  fs::create_directories(blob / "inside");
+  const auto layout = oci::create_layout(place.path() / "layout", &store);
+  copy_image(*names, image, *layout);
+  CHECK(text_of(blob) == text_of(store.path_of(layer)));
+  const std::string content = text_of(blob);
+  for (int i = 0; i < 2; ++i) {
+    fs::remove(store.path_of(layer));
+    fs::create_directories(store.path_of(layer) / "inside");
+    oci::put(store, content);
+    CHECK(text_of(store.path_of(layer)) == content);
+  }
 }
 
 TEST_CASE("a blob that another tool left half written is written again") {
