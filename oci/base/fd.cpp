@@ -110,7 +110,15 @@ std::size_t FileSource::read(std::span<std::byte> into) {
 }
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
-  FileSource source(open_file(path, O_RDONLY), path.string());
+  // A pipe to which nobody writes would hold us for ever otherwise.
+  Fd fd = open_file(path, O_RDONLY | O_NONBLOCK);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0)
+    throw errno_error(errno, "reading " + path.string());
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(Errc::bad_input, path.string() + " is not a regular file");
+  }
+  FileSource source(std::move(fd), path.string());
   return read_all(source, limit, path.string());
 }
 

@@ -58,7 +58,8 @@ class FileSource final : public Source {
   std::uint64_t left_;
 };
 
-// Reads a whole small file; more than `limit` bytes is Errc::bad_input.
+// Reads a whole small file; more than `limit` bytes, and anything that is not a regular
+// file, is Errc::bad_input.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit);
 
 // A file on its way to its final name. Dropped before commit(), it leaves no trace;

@@ -97,6 +97,23 @@ TEST_CASE("a file source reads the stretch it was given") {
   CHECK(read_all(source, 100, "file") == "23456");
 }
 
+TEST_CASE("only regular files are read whole, and nothing waits at a pipe") {
+  const TemporaryDirectory here;
+  write_file_atomically(here.path() / "file", "text");
+  CHECK(read_file(here.path() / "file", 4) == "text");
+  CHECK_THROWS_AS(read_file(here.path() / "file", 3), Error);
+  REQUIRE(::mkfifo((here.path() / "pipe").c_str(), 0600) == 0);
+  for (const char* name : {"pipe", "."}) {
+    try {
+      read_file(here.path() / name, 10);
+      FAIL("it was read");
+    } catch (const Error& error) {
+      CHECK(error.code() == Errc::bad_input);
+      CHECK(std::string(error.what()).find("is not a regular file") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("what a failed call means for the user") {
   CHECK(errno_error(ENOSPC, "writing x").code() == Errc::machine);
   CHECK_FALSE(errno_error(ENOSPC, "writing x").hint().empty());
