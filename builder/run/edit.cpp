@@ -7,6 +7,7 @@
 #include "builder/run/debian_install.h"
 #include "builder/run/edit_users.h"
 #include "builder/run/fetched_tree.h"
+#include "builder/tree/tree_text.h"
 
 namespace lithify {
 
@@ -15,6 +16,27 @@ using oci::Error;
 using oci::FileType;
 
 namespace {
+
+// A name that begins so is a mark in a layer, never a file.
+bool is_mark(std::string_view name) {
+  return name.starts_with(".wh.");
+}
+
+// What an archive, a package or a script names is not what a layer can hold.
+Tree fit_for_layer(Tree change) {
+  for (const auto& [path, node] : change.nodes()) {
+    const char* problem = path_problem(path);
+    if (is_mark(path) || path.find("/.wh.") != std::string::npos) {
+      problem = "begins a name with \".wh.\", which means a deletion in an image";
+    }
+    if (problem == nullptr) continue;
+    const std::string whose =
+        node.origin.empty() ? "" : fmt::format("package {}: ", node.origin);
+    throw Error(Errc::bad_input, fmt::format("{}the path \"/{}\" {}", whose,
+                                             path.substr(0, 200), problem));
+  }
+  return change;
+}
 
 // Applies actions one after another; the later see the earlier.
 class Editor {
@@ -34,7 +56,7 @@ class Editor {
   Tree finish() && { return std::move(change_); }
 
   Tree operator()(const CopyAction& action) {
-    return copy_files(action, context_.input(action.input), context_);
+    return fit_for_layer(copy_files(action, context_.input(action.input), context_));
   }
   Tree operator()(const UnpackAction& action) { return unpack_archive(action, context_); }
   Tree operator()(const UnpackLayerAction& action) {
@@ -60,11 +82,12 @@ class Editor {
     const std::size_t count = action.packages.size();
     if (count == 0) return {};
     context_.input(action.first + count - 1);  // all of them are there
-    return install_debian(action, context_.inputs.subspan(action.first, count), seen(),
-                          debian());
+    return fit_for_layer(install_debian(
+        action, context_.inputs.subspan(action.first, count), seen(), debian()));
   }
   Tree operator()(const AddUsersAction& action) {
-    return add_users(action.what, seen(), context_.store, context_.edit.mtime);
+    return fit_for_layer(
+        add_users(action.what, seen(), context_.store, context_.edit.mtime));
   }
   Tree operator()(const AddGroupsAction& action) {
     return add_groups(action.what, seen(), context_.store, context_.edit.mtime);
@@ -142,7 +165,7 @@ Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
   if (edit.actions.size() == 1 && step.below == 0) {
     if (const auto* copy = std::get_if<CopyAction>(&edit.actions.front())) {
       context.input(copy->input);  // it is there
-      return copy_files(*copy, std::move(inputs[copy->input]), context);
+      return fit_for_layer(copy_files(*copy, std::move(inputs[copy->input]), context));
     }
   }
   Editor editor(context, inputs.last(step.below), step.on_base);
@@ -183,7 +206,7 @@ std::string tree_path(std::string_view image_path) {
     const std::string_view part = image_path.substr(begin, end - begin);
     begin = end + 1;
     if (part.empty() || part == ".") continue;
-    if (part == ".." || part.substr(0, 4) == ".wh.") {
+    if (part == ".." || is_mark(part)) {
       throw Error(Errc::bad_input,
                   fmt::format("the path \"{}\" holds \"{}\", which an image cannot have",
                               image_path, part));
@@ -191,10 +214,9 @@ std::string tree_path(std::string_view image_path) {
     if (!path.empty()) path += '/';
     path += part;
   }
-  if (path.size() > 4096 || path.find('\0') != std::string::npos) {
+  if (const char* problem = path_problem(path)) {
     throw Error(Errc::bad_input,
-                fmt::format("the path \"{}\" is longer than 4096 bytes or holds a NUL",
-                            image_path.substr(0, 80)));
+                fmt::format("the path \"{}\" {}", image_path.substr(0, 80), problem));
   }
   return path;
 }

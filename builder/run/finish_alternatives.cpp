@@ -26,13 +26,10 @@ struct Group {
 
 using Groups = std::map<std::string, Group>;
 
-bool is_path(std::string_view text) {
-  return text.starts_with('/');
-}
 // Names become file names below /etc/alternatives.
 bool is_name(std::string_view text) {
-  return !text.empty() && text.find('/') == std::string_view::npos && text != "." &&
-         text != "..";
+  return text.find('/') == std::string_view::npos &&
+         is_image_path(fmt::format("/{}", text));
 }
 
 std::optional<int> parse_priority(std::string_view text) {
@@ -84,12 +81,13 @@ std::optional<Declaration> parse(const ShellCommand& command) {
       return std::nullopt;
     }
   }
-  const bool good =
-      installs && is_path(made.link) && is_path(made.path) && is_name(made.name) &&
-      std::all_of(
-          made.slaves.begin(), made.slaves.end(), [](const Declaration::Slave& slave) {
-            return is_path(slave.link) && is_path(slave.path) && is_name(slave.name);
-          });
+  const bool good = installs && is_image_path(made.link) && is_image_path(made.path) &&
+                    is_name(made.name) &&
+                    std::all_of(made.slaves.begin(), made.slaves.end(),
+                                [](const Declaration::Slave& slave) {
+                                  return is_image_path(slave.link) &&
+                                         is_image_path(slave.path) && is_name(slave.name);
+                                });
   if (!good) return std::nullopt;
   return made;
 }

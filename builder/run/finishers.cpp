@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/error.h"
+
+#include "builder/run/edit.h"
 #include "builder/run/lines.h"
 
 namespace lithify {
@@ -33,6 +36,14 @@ void make_link(InstalledRoot& root, std::string_view path, std::string_view targ
 bool Finishing::has(std::string_view package) const {
   return std::any_of(packages.begin(), packages.end(),
                      [&](const UnpackedPackage& one) { return one.name == package; });
+}
+
+bool is_image_path(std::string_view text) {
+  try {
+    return text.starts_with('/') && !tree_path(text).empty();
+  } catch (const oci::Error&) {
+    return false;
+  }
 }
 
 void finish_base_files(Finishing& finishing) {

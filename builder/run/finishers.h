@@ -34,6 +34,9 @@ void finish_alternatives(Finishing& finishing);
 
 void run_finishers(Finishing& finishing);
 
+// Whether a script's word is the path of something below the root that an image can have.
+bool is_image_path(std::string_view text);
+
 // Whether finish_accounts or finish_alternatives understands this command of a script.
 bool imitates_account_command(const ShellCommand& command);
 bool imitates_alternative(const ShellCommand& command);

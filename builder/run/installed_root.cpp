@@ -121,8 +121,23 @@ std::string InstalledRoot::read_range(std::string_view path, std::uint64_t offse
   return oci::read_all(*source, size, "a part of a file");
 }
 
+void InstalledRoot::check_can_lie(std::string_view where, const Node& node) const {
+  if (where.empty() && !lithify::is_directory(node)) {
+    throw oci::Error(oci::Errc::bad_input, "/ cannot be anything but a directory");
+  }
+  for (std::string_view at = parent_of(where); !at.empty(); at = parent_of(at)) {
+    const auto found = whole_.find(at);
+    if (found == whole_.end()) continue;
+    if (lithify::is_directory(found->second)) return;
+    throw oci::Error(
+        oci::Errc::bad_input,
+        fmt::format("/{} cannot be made: /{} is no directory", where, found->first));
+  }
+}
+
 void InstalledRoot::put(std::string_view path, Node node) {
   const std::string where = place(path);
+  check_can_lie(where, node);
   // Below a file that becomes a directory there is nothing; below a directory that
   // becomes something else there must not be.
   if (!lithify::is_directory(node)) {

@@ -18,7 +18,9 @@ namespace lithify {
 
 // Everything is looked up in the whole (below and change); everything made goes into the
 // change. Paths have no leading slash; a leading slash of an argument is ignored. Parents
-// that are symlinks are followed; missing ones are implied directories.
+// that are symlinks are followed; missing ones are implied directories. What would lie
+// below something that is no directory, or would be the root and no directory, is
+// Errc::bad_input.
 class InstalledRoot {
  public:
   // What is made here gets this time.
@@ -66,6 +68,8 @@ class InstalledRoot {
   Tree::Nodes take() &&;
 
  private:
+  void check_can_lie(std::string_view where, const Node& node) const;
+
   Tree::Nodes whole_;
   Tree::Nodes change_;
   // Contents of files written here, by place; they become one blob in the end, because

@@ -230,6 +230,22 @@ TEST_CASE("what cannot be copied is refused in the user's words") {
         "`unpack: true` wants archives, but \"src\" is a directory");
 }
 
+TEST_CASE("what no layer can hold is refused by its name, wherever it comes from") {
+  const Tree marks = tree_of({"d ", "f a=1", "d sub", "f sub/.wh.a=1"});
+  CHECK(copying(marks, copy_to({"."}, "/srv")).refusal() ==
+        "the path \"/srv/sub/.wh.a\" begins a name with \".wh.\", which means a deletion "
+        "in an image");
+  CHECK(copying(marks, copy_to({"a"}, "/srv/a")).refusal() == "done");
+  CHECK(copying(marks, copy_to({"sub/.wh.a"}, "/srv/a")).refusal() == "done");
+  std::string deep;
+  for (int i = 0; i < 257; ++i)
+    deep += "/d";
+  lithify::FileStep what;
+  what.path = deep;
+  const std::string refusal = Bench().add(lithify::WriteAction{what}).refusal();
+  CHECK(refusal.find("has more than 256 components") != std::string::npos);
+}
+
 TEST_CASE("files, directories and symlinks are made with their parents implied") {
   Bench bench;
   lithify::FileStep file;
