@@ -1,7 +1,6 @@
 // AccountFiles: lines of fields, so that what is not understood survives.
 #include "builder/run/account_files.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -49,7 +48,10 @@ void check_field(std::string_view field) {
 }  // namespace
 
 AccountFiles::AccountFiles(const InstalledRoot& root)
-    : passwd_(parse(root, k_passwd)), group_(parse(root, k_group)) {
+    : passwd_(parse(root, k_passwd)),
+      group_(parse(root, k_group)),
+      users_(passwd_, 4),
+      groups_(group_, 3) {
   if (root.find(k_shadow) != nullptr) shadow_ = parse(root, k_shadow);
   if (root.find(k_gshadow) != nullptr) gshadow_ = parse(root, k_gshadow);
 }
@@ -70,12 +72,31 @@ std::string AccountFiles::text_of(const File& file) {
   return text;
 }
 
-const AccountFiles::Line* AccountFiles::find(const File& file, std::string_view name,
-                                             std::size_t fields) {
-  for (const Line& line : file) {
-    if (line.size() >= fields && line.front() == name) return &line;
-  }
-  return nullptr;
+AccountFiles::Index::Index(const File& file, std::size_t fields) : fields_(fields) {
+  for (std::size_t i = 0; i < file.size(); ++i)
+    add(file[i], i);
+}
+
+void AccountFiles::Index::add(const Line& line, std::size_t number) {
+  if (line.size() < fields_) return;
+  names_.emplace(line[0], number);
+  if (const auto id = parse_number(line[2])) ids_.emplace(*id, number);
+}
+
+void AccountFiles::Index::add_last(const File& file) {
+  add(file.back(), file.size() - 1);
+}
+
+const AccountFiles::Line* AccountFiles::Index::of_name(const File& file,
+                                                       std::string_view name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &file[found->second];
+}
+
+const AccountFiles::Line* AccountFiles::Index::of_id(const File& file,
+                                                     std::uint32_t id) const {
+  const auto found = ids_.find(id);
+  return found == ids_.end() ? nullptr : &file[found->second];
 }
 
 std::optional<std::uint32_t> AccountFiles::number(const Line* line, std::size_t field) {
@@ -83,29 +104,25 @@ std::optional<std::uint32_t> AccountFiles::number(const Line* line, std::size_t 
 }
 
 std::optional<std::uint32_t> AccountFiles::uid_of(std::string_view user) const {
-  return number(find(passwd_, user, 4), 2);
+  return number(users_.of_name(passwd_, user), 2);
 }
 
 std::optional<std::uint32_t> AccountFiles::primary_gid_of(std::string_view user) const {
-  return number(find(passwd_, user, 4), 3);
+  return number(users_.of_name(passwd_, user), 3);
 }
 
 std::optional<std::uint32_t> AccountFiles::gid_of(std::string_view group) const {
-  return number(find(group_, group, 3), 2);
+  return number(groups_.of_name(group_, group), 2);
 }
 
 std::optional<std::string> AccountFiles::user_of(std::uint32_t uid) const {
-  for (const Line& line : passwd_) {
-    if (line.size() >= 4 && parse_number(line[2]) == uid) return line[0];
-  }
-  return std::nullopt;
+  const Line* line = users_.of_id(passwd_, uid);
+  return line == nullptr ? std::nullopt : std::optional(line->front());
 }
 
 std::optional<std::string> AccountFiles::group_of(std::uint32_t gid) const {
-  for (const Line& line : group_) {
-    if (line.size() >= 3 && parse_number(line[2]) == gid) return line[0];
-  }
-  return std::nullopt;
+  const Line* line = groups_.of_id(group_, gid);
+  return line == nullptr ? std::nullopt : std::optional(line->front());
 }
 
 void AccountFiles::add_user(const Passwd& user) {
@@ -114,25 +131,32 @@ void AccountFiles::add_user(const Passwd& user) {
   }
   passwd_.push_back({user.name, shadow_ ? "x" : "*", std::to_string(user.uid),
                      std::to_string(user.gid), user.gecos, user.home, user.shell});
+  users_.add_last(passwd_);
   if (shadow_) shadow_->push_back({user.name, "!*", "", "0", "99999", "7", "", "", ""});
 }
 
 void AccountFiles::add_group(std::string_view name, std::uint32_t gid) {
   check_field(name);
   group_.push_back({std::string(name), gshadow_ ? "x" : "*", std::to_string(gid), ""});
+  groups_.add_last(group_);
   if (gshadow_) gshadow_->push_back({std::string(name), "!*", "", ""});
 }
 
-bool AccountFiles::add_member(std::string_view group, std::string_view user) {
-  check_field(user);
+bool AccountFiles::add_members(std::string_view group,
+                               const std::set<std::string>& users) {
+  for (const std::string& user : users)
+    check_field(user);
   bool found = false;
   const auto add = [&](File& file) {
     for (Line& line : file) {
       if (line.size() < 4 || line[0] != group) continue;
       found = true;
-      const std::vector<std::string> members = split(line[3], ',');
-      if (std::find(members.begin(), members.end(), user) != members.end()) continue;
-      line[3] += fmt::format("{}{}", line[3].empty() ? "" : ",", user);
+      const std::vector<std::string> words = split(line[3], ',');
+      const std::set<std::string> members(words.begin(), words.end());
+      for (const std::string& user : users) {
+        if (members.contains(user)) continue;
+        line[3] += fmt::format("{}{}", line[3].empty() ? "" : ",", user);
+      }
     }
   };
   add(group_);

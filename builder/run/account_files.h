@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "builder/run/installed_root.h"
@@ -41,8 +44,8 @@ class AccountFiles {
   // field is Errc::bad_input.
   void add_user(const Passwd& user);
   void add_group(std::string_view name, std::uint32_t gid);
-  // False if there is no such group; nothing happens if the user is in it.
-  bool add_member(std::string_view group, std::string_view user);
+  // False if there is no such group; nothing happens for a user who is in it.
+  bool add_members(std::string_view group, const std::set<std::string>& users);
 
   // What shadowconfig does: passwords move to shadow and gshadow.
   void make_shadow();
@@ -54,13 +57,31 @@ class AccountFiles {
   using Line = std::vector<std::string>;
   using File = std::vector<Line>;
 
+  // The first line of each name and of each id, of lines with enough fields.
+  class Index {
+   public:
+    Index(const File& file, std::size_t fields);
+    // The last line of the file is new.
+    void add_last(const File& file);
+    const Line* of_name(const File& file, std::string_view name) const;
+    const Line* of_id(const File& file, std::uint32_t id) const;
+
+   private:
+    void add(const Line& line, std::size_t number);
+
+    std::size_t fields_;
+    std::map<std::string, std::size_t, std::less<>> names_;
+    std::unordered_map<std::uint32_t, std::size_t> ids_;
+  };
+
   static File parse(const InstalledRoot& root, std::string_view path);
   static std::string text_of(const File& file);
-  static const Line* find(const File& file, std::string_view name, std::size_t fields);
   static std::optional<std::uint32_t> number(const Line* line, std::size_t field);
 
   File passwd_;
   File group_;
+  Index users_;
+  Index groups_;
   std::optional<File> shadow_;
   std::optional<File> gshadow_;
 };

@@ -74,7 +74,7 @@ void add_user(AccountFiles& accounts, const User& user) {
   if (!accounts.group_of(user.gid)) add_group(accounts, user.name, user.gid);
   accounts.add_user({user.name, user.uid, user.gid, user.gecos, user.home, user.shell});
   for (const std::string& group : user.groups) {
-    if (accounts.add_member(group, user.name)) continue;
+    if (accounts.add_members(group, {user.name})) continue;
     throw Error(Errc::bad_input,
                 fmt::format("user {} shall be in group {}, which does not exist",
                             user.name, group))
@@ -125,7 +125,7 @@ Tree add_groups(const GroupsStep& step, const Tree& below, oci::BlobStore& store
                                 "user",
                                 member, group.name));
       }
-      accounts.add_member(group.name, member);
+      accounts.add_members(group.name, {member});
     }
   }
   accounts.write(root);

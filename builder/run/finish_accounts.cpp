@@ -43,6 +43,10 @@ bool is_field(std::string_view text) {
   return text.find_first_of(std::string_view(":\n\r\0", 4)) == std::string_view::npos;
 }
 
+bool is_home(std::string_view text) {
+  return is_field(text) && (text == "/" || is_image_path(text));
+}
+
 // ---- sysusers.d(5) -----------------------------------------------------------------
 
 struct SystemUser {
@@ -54,8 +58,8 @@ struct SystemUser {
 
 struct Sysusers {
   std::map<std::string, SystemUser> users;
-  std::map<std::string, std::string> groups;              // name to id
-  std::set<std::pair<std::string, std::string>> members;  // group, user
+  std::map<std::string, std::string> groups;             // name to id
+  std::map<std::string, std::set<std::string>> members;  // group to users
   std::uint32_t first = 1;
   std::uint32_t last = k_sysusers_last;
 };
@@ -116,7 +120,7 @@ void read_sysusers_line(Sysusers& all, std::string_view line) {
   if (type == 'g') {
     all.groups.emplace(name, word(2));
   } else if (type == 'm' && is_account_name(word(2))) {
-    all.members.emplace(word(2), name);
+    all.members[word(2)].insert(name);
     all.groups.emplace(word(2), "");
     all.users.emplace(name, SystemUser{});
   } else if (type == 'u') {
@@ -152,7 +156,7 @@ Sysusers read_sysusers(const InstalledRoot& root) {
 class SystemAccounts {
  public:
   SystemAccounts(const InstalledRoot& root, AccountFiles& accounts, const Sysusers& all)
-      : root_(root), accounts_(accounts), all_(all) {}
+      : root_(root), accounts_(accounts), all_(all), next_(all.last) {}
 
   void add() {
     for (const auto& [name, id] : all_.groups) {
@@ -160,8 +164,8 @@ class SystemAccounts {
     }
     for (const auto& [name, user] : all_.users)
       add_user(name, user);
-    for (const auto& [group, user] : all_.members)
-      accounts_.add_member(group, user);
+    for (const auto& [group, users] : all_.members)
+      accounts_.add_members(group, users);
   }
 
  private:
@@ -169,9 +173,10 @@ class SystemAccounts {
     return !accounts_.user_of(id) && !accounts_.group_of(id);
   }
 
-  std::optional<std::uint32_t> allocate() const {
-    for (std::uint32_t id = all_.last; id >= all_.first && id > 0; --id) {
-      if (is_free(id)) return id;
+  // No id is ever given back, so what is above the last one is taken.
+  std::optional<std::uint32_t> allocate() {
+    for (; next_ >= all_.first && next_ > 0; --next_) {
+      if (is_free(next_)) return next_;
     }
     return std::nullopt;
   }
@@ -209,7 +214,7 @@ class SystemAccounts {
       const auto named = all_.groups.find(name);
       const std::string id = named != all_.groups.end() && !named->second.empty()
                                  ? named->second
-                                 : (uid ? std::to_string(*uid) : std::string());
+                                 : (uid ? fmt::to_string(*uid) : std::string());
       gid = add_group(name, id);
     }
     if (!uid && gid && !accounts_.user_of(*gid)) uid = gid;
@@ -221,6 +226,7 @@ class SystemAccounts {
   const InstalledRoot& root_;
   AccountFiles& accounts_;
   const Sysusers& all_;
+  std::uint32_t next_;  // the highest id that may be free
 };
 
 // ---- adduser and addgroup in scripts -----------------------------------------------
@@ -307,7 +313,7 @@ std::optional<AddUser> parse_add_user(const ShellCommand& command) {
   if (names.size() == 2) {
     if (made.group_only || !is_account_name(names[1])) return std::nullopt;
     made.into = names[1];
-  } else if (!system || !is_field(made.gecos) || !is_field(made.home) ||
+  } else if (!system || !is_field(made.gecos) || !is_home(made.home) ||
              !is_field(made.shell)) {
     return std::nullopt;
   }
@@ -321,7 +327,7 @@ class ScriptAccounts {
 
   void add(const AddUser& made) {
     if (!made.into.empty()) {
-      if (accounts_.uid_of(made.name)) accounts_.add_member(made.into, made.name);
+      if (accounts_.uid_of(made.name)) accounts_.add_members(made.into, {made.name});
     } else if (made.group_only || (made.own_group && accounts_.uid_of(made.name))) {
       add_group(made.name, made.gid);
     } else {

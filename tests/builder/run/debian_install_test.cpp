@@ -2,6 +2,7 @@
 #include "builder/run/debian_install.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -298,6 +299,55 @@ TEST_CASE("alternatives: priority decides, slaves follow, what is missing is no 
   CHECK(bench.warnings.all.back() ==
         "maintainer scripts are not run, and these do something no finisher imitates: "
         "g (update-alternatives)");
+}
+
+TEST_CASE("what no image can hold is not made for a script, but told") {
+  Bench bench;
+  const Tree tree = bench.install(
+      {bench.package("base-passwd")
+           .add("usr/share/base-passwd/passwd.master", "root:*:0:0:root:/root:/bin/sh\n")
+           .add("usr/share/base-passwd/group.master", "root:*:0:\nnogroup:*:65534:\n"),
+       bench.package("a").control("postinst", "adduser --system --home /var/.wh.x a"),
+       bench.package("b")
+           .add("usr/x", "x")
+           .control("postinst", "update-alternatives --install / rt /usr/x 5"),
+       bench.package("c").control("postinst",
+                                  "update-alternatives --install /z .wh.q /usr/x 5")});
+  CHECK(bench.text(tree, "etc/passwd") == "root:*:0:0:root:/root:/bin/sh\n");
+  CHECK(bench.warnings.all.back() ==
+        "maintainer scripts are not run, and these do something no finisher imitates: "
+        "a (adduser), b (update-alternatives), c (update-alternatives)");
+}
+
+TEST_CASE("a link below a file is an error that names both") {
+  Bench bench;
+  try {
+    bench.install({bench.package("b")
+                       .add("usr/x", "x")
+                       .control("postinst",
+                                "update-alternatives --install /z z /usr/x 5 --slave "
+                                "/usr/x/y/z s /usr/x")});
+    FAIL("it was made");
+  } catch (const oci::Error& error) {
+    CHECK(error.code() == oci::Errc::bad_input);
+    CHECK(std::string(error.what()).find("/usr/x") != std::string::npos);
+  }
+}
+
+TEST_CASE("thousands of system users are no work") {
+  Bench bench;
+  std::string lines = "r - 1-100000\n";
+  for (int i = 0; i < 4000; ++i)
+    lines += fmt::format("u u{} -\nm u{} all\n", i, i);
+  const auto start = std::chrono::steady_clock::now();
+  const Tree tree = bench.install(
+      {bench.package("base-passwd")
+           .add("usr/share/base-passwd/passwd.master", "root:*:0:0:root:/root:/bin/sh\n")
+           .add("usr/share/base-passwd/group.master", "root:*:0:\n"),
+       bench.package("d").add("usr/lib/sysusers.d/d.conf", lines)});
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  const std::string passwd = bench.text(tree, "etc/passwd");
+  CHECK(std::count(passwd.begin(), passwd.end(), '\n') == 4001);
 }
 
 TEST_CASE("what is dropped leaves copyright files and manual sections") {
