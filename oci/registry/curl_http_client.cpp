@@ -19,6 +19,7 @@ namespace {
 
 constexpr int k_max_redirects = 5;
 constexpr long k_connect_timeout_seconds = 15;
+constexpr long k_least_speed = 1000;  // bytes a second; less is no mirror but a trap
 constexpr long k_receive_buffer = 512 * 1024;
 constexpr std::size_t k_max_idle = 16;
 
@@ -245,8 +246,9 @@ class CurlHttpClient final : public HttpClient {
     set(easy, CURLOPT_NOSIGNAL, 1L);
     set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     set(easy, CURLOPT_CONNECTTIMEOUT, k_connect_timeout_seconds);
-    set(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(easy, CURLOPT_LOW_SPEED_LIMIT, k_least_speed);
     set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
+    set(easy, CURLOPT_TIMEOUT, static_cast<long>(request.total_timeout.count()));
     set(easy, CURLOPT_BUFFERSIZE, k_receive_buffer);
     set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -265,7 +267,7 @@ class CurlHttpClient final : public HttpClient {
   static Error connection_error(CURLcode code, const std::string& url) {
     const std::string shown = url_for_people(url);
     if (code == CURLE_OPERATION_TIMEDOUT) {
-      return Error(Errc::unavailable, shown + " does not answer");
+      return Error(Errc::unavailable, shown + " does not answer, or too slowly");
     }
     if (code == CURLE_URL_MALFORMAT) {
       return Error(Errc::bad_input, shown + " is not a URL");

@@ -24,6 +24,10 @@ namespace {
 constexpr std::uint64_t k_report_step = 256 * 1024;
 constexpr std::chrono::milliseconds k_lock_poll{50};
 constexpr int k_max_wrong = 2;
+// Less between two failures is no progress: a mirror that drips would hold us for ever.
+constexpr std::uint64_t k_progress = 64 * 1024;
+// For a file that is small whatever it says: an index, a signature.
+constexpr std::chrono::seconds k_small_timeout{60};
 
 void wait_or_stop(std::chrono::milliseconds time, const std::stop_token& stop) {
   std::mutex mutex;
@@ -173,7 +177,7 @@ class Downloader::Attempt {
       Tail tail(*this);
       response = downloader_.http_.get({last_url_, before}, tail, stop_);
     } catch (const Error& e) {
-      if (partial_.size() > before) patience_.regain();
+      if (partial_.size() >= before + k_progress) patience_.regain();
       if (e.code() == Errc::mismatch) {
         discard(e.what());
       } else if (e.code() == Errc::unavailable) {
@@ -288,10 +292,10 @@ struct Try {
   bool present = false;
 };
 
-Try try_once(HttpClient& http, const SmallRequest& request, Sink& body,
+Try try_once(HttpClient& http, const HttpRequest& request, Sink& body,
              std::stop_token stop) {
   try {
-    const HttpResponse response = http.get({request.url, 0, request.limit}, body, stop);
+    const HttpResponse response = http.get(request, body, stop);
     if (is_body(response.status)) return {std::nullopt, {}, true};
     if (is_absent(response.status)) return {};
     const Errc code = may_pass(response.status) ? Errc::unavailable : Errc::denied;
@@ -307,11 +311,13 @@ Try try_once(HttpClient& http, const SmallRequest& request, Sink& body,
 // Tries until the file came or is known to be absent; false if it is. `fresh` gives an
 // empty sink for each try.
 template <class Fresh>
-bool get_patiently(HttpClient& http, const SmallRequest& request, Fresh fresh,
-                   std::stop_token stop) {
+bool get_patiently(HttpClient& http, const SmallRequest& request,
+                   std::chrono::seconds timeout, Fresh fresh, std::stop_token stop) {
   Patience patience(request.retry);
+  HttpRequest once{request.url, 0, request.limit};
+  once.total_timeout = timeout;
   while (true) {
-    const Try result = try_once(http, request, fresh(), stop);
+    const Try result = try_once(http, once, fresh(), stop);
     if (!result.failure) return result.present;
     patience.lose(*result.failure, result.retry_after, stop);
   }
@@ -326,7 +332,8 @@ std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& req
     text.text.clear();
     return text;
   };
-  if (!get_patiently(http, request, fresh, std::move(stop))) return std::nullopt;
+  if (!get_patiently(http, request, k_small_timeout, fresh, std::move(stop)))
+    return std::nullopt;
   return std::move(text.text);
 }
 
@@ -337,7 +344,8 @@ std::optional<BlobRef> fetch_unnamed(HttpClient& http, const SmallRequest& reque
     writer = into.create();
     return *writer;
   };
-  if (!get_patiently(http, request, fresh, std::move(stop))) return std::nullopt;
+  constexpr std::chrono::seconds k_any{0};
+  if (!get_patiently(http, request, k_any, fresh, std::move(stop))) return std::nullopt;
   return writer->commit();
 }
 

@@ -16,7 +16,7 @@
 namespace oci {
 
 // Failures that may pass (no answer, 408, 429, 5xx) are tried again this often, unless
-// there was progress in between.
+// there was progress in between. What a server asks us to wait is bounded too.
 struct RetryPolicy {
   int attempts = 5;
   std::chrono::milliseconds first_wait{250};  // doubled each time
@@ -59,7 +59,8 @@ struct SmallRequest {
   RetryPolicy retry = {};
 };
 
-// A small file whose digest is not known: an index. nullopt for 404 and 410.
+// A small file whose digest is not known: an index. It must come within a minute.
+// nullopt for 404 and 410.
 std::optional<std::string> fetch_small(HttpClient& http, const SmallRequest& request,
                                        std::stop_token stop);
 

@@ -17,7 +17,10 @@ struct HttpRequest {
   std::string url;              // http or https
   std::uint64_t offset = 0;     // the body from here on; asks for a Range
   std::uint64_t max_bytes = 0;  // a longer body is Errc::bad_input; 0: no limit
-  std::chrono::seconds stall_timeout{30};  // no byte for so long: Errc::unavailable
+  // Less than 1 kB a second for so long, or not done by then: Errc::unavailable. 0 for
+  // the second: as long as it flows.
+  std::chrono::seconds stall_timeout{30};
+  std::chrono::seconds total_timeout{0};
 };
 
 struct HttpResponse {

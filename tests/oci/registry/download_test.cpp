@@ -67,6 +67,15 @@ TEST_CASE("a broken connection is resumed where it broke") {
   CHECK(world.http.asked[1].offset == 10);
 }
 
+TEST_CASE("a mirror that drips is given up") {
+  World world;
+  world.request.urls = {"http://a/f"};
+  world.http.pages["http://a/f"] = k_text;
+  world.http.faults["http://a/f"] = std::deque<ScriptedHttp::Fault>(9, {0, 1, {}});
+  CHECK(world.failure() == Errc::unavailable);
+  CHECK(world.http.asked.size() == 3);
+}
+
 TEST_CASE("a download left by an earlier process is resumed") {
   World world;
   world.http.pages["http://a/f"] = k_text;
