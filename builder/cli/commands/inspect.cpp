@@ -26,7 +26,11 @@ struct Found {
   std::optional<oci::Descriptor> root;
 };
 
-oci::Error several(const std::string& place, const oci::Repository& images) {
+// Why `place` without a name is no answer.
+oci::Error not_one(const std::string& place, const oci::Repository& images) {
+  if (images.tags().empty()) {
+    return oci::Error(oci::Errc::not_found, place + " holds no image that has a name");
+  }
   std::string names;
   for (const std::string& name : images.tags())
     names += (names.empty() ? "" : ", ") + visible(name);
@@ -60,7 +64,7 @@ Found find_image(Session& session, const std::string& text) {
     found.root = found.images->resolve(found.images->tags().front());
   }
   if (found.root) return found;
-  if (tag.empty()) throw several(place, *found.images);
+  if (tag.empty()) throw not_one(place, *found.images);
   throw oci::Error(oci::Errc::not_found, place + " has no image `" + tag + "`");
 }
 
@@ -98,7 +102,7 @@ std::string variant_text(const VariantView& variant) {
   for (const LayerView& layer : variant.layers)
     bytes += layer.blob.size;
   std::string text =
-      fmt::format("\n{}  {}\n  {} in {} {}\n", variant.platform.str(),
+      fmt::format("\n{}  {}\n  {} in {} {}\n", visible(variant.platform.str()),
                   variant.manifest.digest.str(), human_size(bytes), variant.layers.size(),
                   variant.layers.size() == 1 ? "layer" : "layers");
   for (std::size_t i = 0; i < variant.layers.size(); ++i) {
@@ -147,7 +151,7 @@ const VariantView& variant_for(const ImageView& image, const oci::Platform& plat
   if (found != image.variants.end()) return *found;
   std::string known;
   for (const VariantView& variant : image.variants)
-    known += (known.empty() ? "" : ", ") + variant.platform.str();
+    known += (known.empty() ? "" : ", ") + visible(variant.platform.str());
   throw oci::Error(oci::Errc::not_found, "the image has nothing for " + platform.str())
       .add_hint("choose one with `--platform`: " + known);
 }
