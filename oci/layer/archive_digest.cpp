@@ -21,7 +21,7 @@ std::string describe(const Entry& entry, ArchiveReader& archive) {
   NullSink nowhere;
   HashingSink content(nowhere);
   copy(archive.content(), content);
-  return text + field("executable", (entry.attributes.mode & 0111) != 0 ? "1" : "0") +
+  return text + field("executable", (entry.attributes.mode & 0100) != 0 ? "1" : "0") +
          field("content", std::move(content).finish().str());
 }
 
