@@ -41,13 +41,14 @@ const char* name_of(CacheDatabase::Table table) {
 
 // A result of SQLite's that is not what was asked for; the low byte is its kind.
 struct Failure {
+  explicit Failure(int result) : code(result), message(sqlite3_errstr(result)) {}
   Failure(int result, sqlite3* database)
       : code(result),
         system_error(sqlite3_system_errno(database)),
         message(sqlite3_errmsg(database)) {}
 
   int code;
-  int system_error;  // errno of the call that failed, 0 where SQLite kept none
+  int system_error = 0;  // errno of the call that failed, 0 where SQLite kept none
   std::string message;
   int kind() const { return code & 0xff; }
   bool damaged() const { return kind() == SQLITE_CORRUPT || kind() == SQLITE_NOTADB; }
@@ -91,6 +92,9 @@ std::optional<struct stat> stat_of(const std::filesystem::path& file) {
 
 struct CacheDatabase::Connection {
   explicit Connection(const std::filesystem::path& file) {
+    // SQLite would wait at a pipe.
+    const auto before = stat_of(file);
+    if (before && !S_ISREG(before->st_mode)) throw Failure(SQLITE_NOTADB);
     sqlite3* raw = nullptr;
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     const int code = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
@@ -188,6 +192,7 @@ void CacheDatabase::set_aside() {
   connection_.reset();
   if (!found || !ours) return;
   std::error_code ignored;  // what is not there need not go
+  std::filesystem::remove_all(file_.string() + ".damaged", ignored);
   std::filesystem::rename(file_, file_.string() + ".damaged", ignored);
   std::filesystem::remove(file_.string() + "-wal", ignored);
   std::filesystem::remove(file_.string() + "-shm", ignored);

@@ -1,6 +1,8 @@
 // step_cache: results remembered in the store, and layers beside them.
 #include "builder/run/step_cache.h"
 
+#include <sys/stat.h>
+
 #include "oci/base/error.h"
 #include "oci/store/memory_store.h"
 
@@ -40,6 +42,22 @@ class ForgetfulStore final : public oci::BlobStore {
 };
 
 }  // namespace
+
+TEST_CASE("what is no file is set aside like a damaged database") {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "cache.sqlite";
+  const auto works = [&] {
+    CacheDatabase(file).put(CacheDatabase::Table::steps, "k", "v");
+    return CacheDatabase(file).get(CacheDatabase::Table::steps, "k") == "v";
+  };
+  for (int i = 0; i < 2; ++i) {
+    std::filesystem::create_directories(file / "inside");
+    CHECK(works());
+    std::filesystem::remove(file);
+  }
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  CHECK(works());
+}
 
 TEST_CASE("a result is found again while the store has its contents") {
   const TemporaryDirectory directory;
