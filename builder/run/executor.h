@@ -17,8 +17,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
   // Performs the step on its inputs' trees, which it may use up. The same step on the
-  // same inputs must give the same tree. Ends `activity` as cached where there was nothing
-  // to do; else whoever calls ends it. Safe to call from several threads.
+  // same inputs must give the same tree. Ends `activity` as cached where there was
+  // nothing to do; else whoever calls ends it. Safe to call from several threads.
   virtual Tree execute(const Step& step, std::span<Tree> inputs, oci::Activity& activity,
                        std::stop_token stop) = 0;
 };

@@ -84,8 +84,8 @@ class Cancelled : public std::exception {
 };
 
 // An Error for a failed system call. ENOSPC, EDQUOT, EROFS, EMFILE, ENOMEM and their like
-// are Errc::machine, ENOENT and ENOTDIR not_found; EACCES and EPERM are bad_input, since a
-// file that may not be read is one that the user named. `doing` names the call and its
+// are Errc::machine, ENOENT and ENOTDIR not_found; EACCES and EPERM are bad_input, since
+// a file that may not be read is one that the user named. `doing` names the call and its
 // object: "opening /etc/passwd".
 Error errno_error(int error_number, const std::string& doing);
 

@@ -214,7 +214,7 @@ TEST_CASE("a mark never hides what its own layer has, whichever comes first") {
   const std::string gone = raw({.name = ".wh.d"});
   CHECK(shape({gone, file("d")}) == "f d\n");
   CHECK(shape({gone, dir("d/")}) == "o d\n");
-  CHECK(shape({gone, file("d/e/f")}) == "o d\nd d/e\nf d/e/f\n");
+  CHECK(shape({gone, file("d/e/f")}) == "o d\ni d/e\nf d/e/f\n");
   CHECK(shape({raw({.name = "d/.wh..wh..opq"}), file("d/f")}) == "o d\nf d/f\n");
   CHECK(shape({gone, raw({.name = "d/.wh..wh..opq"})}) == "o d\n");
   CHECK(shape({gone, raw({.name = "d/.wh.e"})}) == "w d\nw d/e\n");
