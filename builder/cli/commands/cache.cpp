@@ -17,7 +17,7 @@
 
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/text.h"
-#include "builder/frontend/suggest.h"
+#include "builder/plan/suggest.h"
 #include "builder/run/step_cache.h"
 
 namespace lithify {
