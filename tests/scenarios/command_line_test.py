@@ -247,6 +247,15 @@ class Json(Process):
         self.assertEqual((self.project / "a.json").read_text(),
                          (self.project / "b.json").read_text())
 
+    def test_a_page_for_github(self):
+        page = self.folder / "page.md"
+        page.write_text("before\n")
+        self.lithify("build", "-q", cwd=self.project, env={"GITHUB_STEP_SUMMARY": str(page)})
+        self.assertRegex(page.read_text(), r"^before\n```\nbuilt  demo .*\ntime .*\n```\n$")
+        result = self.lithify("build", cwd=self.project,
+                              env={"GITHUB_STEP_SUMMARY": str(self.folder / "no/page")})
+        self.assertIn("warning: opening", result.stderr)
+
     def test_a_warning_is_told_once(self):
         self.write("project/lithify.yaml", FILE + "    - {file: /etc/x, text: again}\n" +
                    "platforms: [linux/amd64, linux/arm64]\n")

@@ -1,4 +1,6 @@
 // lithify build: from the build file to images and outputs.
+#include <fcntl.h>
+
 #include <fmt/format.h>
 
 #include "oci/base/fd.h"
@@ -201,7 +203,21 @@ class Build {
         lines += image.name + " " + image.root.digest.str() + "\n";
       session_.print(lines);
     }
-    if (session_.wants_summary()) session_.tell(build_summary(packed_, times_, steps_));
+    const std::string summary = build_summary(packed_, times_, steps_);
+    if (session_.wants_summary()) session_.tell(summary);
+    if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
+      add_to_page(*page, summary);
+  }
+
+  // GitHub shows what its jobs append to this file. The build is done by now: that it
+  // cannot be shown is no failure.
+  void add_to_page(const std::string& file, const std::string& summary) {
+    try {
+      const oci::Fd page = oci::open_file(file, O_WRONLY | O_APPEND | O_CREAT);
+      oci::write_all(page.get(), oci::as_bytes("```\n" + summary + "```\n"), file);
+    } catch (const oci::Error& error) {
+      session_.tell(error, Problem::Severity::warning);
+    }
   }
 
   static void write_report(const std::string& file, const std::string& content) {
