@@ -16,24 +16,29 @@ namespace {
 // What a step makes by name, as far as the build file alone says.
 struct Made {
   std::string path;
-  bool is_file = false;  // nothing can be below it
+  // `any`: a directory, or nobody knows. What is laid below a link goes where it leads.
+  enum class Kind { any, link, file } kind = Kind::any;
 };
 
 std::vector<Made> made_by(const CopyStep& copy) {
   if (!copy.to.empty()) return {{copy.to}};
   std::vector<Made> made;
   for (const std::string& path : copy.paths) {
-    if (path == "." || copy.unpack || !Glob(path).is_literal()) continue;
-    const std::string name = copy.keep_paths ? path : path.substr(path.rfind('/') + 1);
+    const bool is_named = path != "." && !copy.unpack && Glob(path).is_literal();
+    const std::string name = !is_named ? "*"  // whatever it is, it is below `into`
+                             : copy.keep_paths ? path
+                                               : path.substr(path.rfind('/') + 1);
     made.push_back({(copy.into == "/" ? "" : copy.into) + "/" + name});
   }
   return made;
 }
 
 std::vector<Made> made_by(const Verb& verb) {
-  if (const auto* file = std::get_if<FileStep>(&verb)) return {{file->path, true}};
+  if (const auto* file = std::get_if<FileStep>(&verb))
+    return {{file->path, Made::Kind::file}};
   if (const auto* dir = std::get_if<DirStep>(&verb)) return {{dir->path}};
-  if (const auto* link = std::get_if<SymlinkStep>(&verb)) return {{link->path}};
+  if (const auto* link = std::get_if<SymlinkStep>(&verb))
+    return {{link->path, Made::Kind::link}};
   if (const auto* copy = std::get_if<CopyStep>(&verb)) return made_by(*copy);
   return {};
 }
@@ -44,43 +49,44 @@ class MadePaths {
   explicit MadePaths(Problems& problems) : problems_(problems) {}
 
   void add(const Made& made, const RecipeStep& step) {
-    const auto [at, fresh] = known_.emplace(made.path, Known{&step, made.is_file});
+    const auto [at, fresh] = known_.emplace(made.path, Known{&step, made.kind});
     if (!fresh) {
       // Copies to one directory merge, and a directory may be made before it is filled.
-      const bool merges =
-          std::holds_alternative<CopyStep>(step.verb) && !at->second.is_file;
+      const bool merges = std::holds_alternative<CopyStep>(step.verb) &&
+                          at->second.kind == Made::Kind::any;
       if (!merges) warn_same_path(made.path, *at->second.step, step);
-      at->second = {&step, made.is_file};
+      at->second = {&step, made.kind};
     }
     refuse_below_file(made.path, step);
-    if (made.is_file) look_below(made.path, step);
+    if (made.kind != Made::Kind::any) look_below(made.path, step);
   }
 
   // What a step with contents of its own made of the files, nobody knows.
   void lose_sight_of_files() {
     for (auto& [path, known] : known_)
-      known.is_file = false;
+      known.kind = Made::Kind::any;
   }
 
   // What a step removed, another may make.
-  void remove(const Glob& glob) {
+  void remove(const RemoveStep& step) {
+    const PathFilter removed(step.globs, {});
     std::erase_if(known_, [&](const auto& entry) {
       const std::string_view path = std::string_view(entry.first).substr(1);
-      return glob.matches(path) || glob.covers(path);
+      return !path.empty() && removed.takes(path);
     });
   }
 
  private:
   struct Known {
     const RecipeStep* step;
-    bool is_file;
+    Made::Kind kind;
   };
 
   void refuse_below_file(const std::string& path, const RecipeStep& step) {
     for (std::size_t slash = path.rfind('/'); slash > 0 && slash != std::string::npos;
          slash = path.rfind('/', slash - 1)) {
       const auto above = known_.find(path.substr(0, slash));
-      if (above == known_.end() || !above->second.is_file) continue;
+      if (above == known_.end() || above->second.kind != Made::Kind::file) continue;
       oci::Error error =
           offence(code::k_below_file, step.place,
                   fmt::format("{} would stand below the file {}", path, above->first),
@@ -135,10 +141,7 @@ void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
   MadePaths paths(problems);
   for (const RecipeStep& step : steps) {
     if (std::holds_alternative<AttrsStep>(step.verb)) warn_layer_copy(step, problems);
-    if (const auto* remove = std::get_if<RemoveStep>(&step.verb)) {
-      for (const std::string& glob : remove->globs)
-        paths.remove(Glob(glob));
-    }
+    if (const auto* remove = std::get_if<RemoveStep>(&step.verb)) paths.remove(*remove);
     for (const Made& made : made_by(step.verb))
       paths.add(made, step);
     const bool plain = std::holds_alternative<FileStep>(step.verb) ||
