@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   lithify::FrontendOptions options;
   options.git["commit"] = "0123456789abcdef";
-  options.epoch = 1;
+  options.epoch = [](const lithify::EpochRule&) { return 1; };
   const lithify::Reading reading =
       lithify::read_lithify_file("lithify.yaml", "/project", text, options);
   bool error = false;
