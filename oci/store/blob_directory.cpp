@@ -42,9 +42,7 @@ class BlobDirectory::Writer final : public BlobWriter {
   // liar, ours is not.
   BlobRef commit() override {
     const BlobRef blob{std::move(hasher_).finish(), size_};
-    if (blob.size <= k_small
-            ? to_.is_right(blob)
-            : to_.is_checked(blob.digest) && to_.size_of(blob.digest) == blob.size) {
+    if ((blob.size <= k_small || to_.is_checked(blob.digest)) && to_.is_right(blob)) {
       to_.mark_used(blob.digest);
       return blob;  // the temporary file goes with us
     }

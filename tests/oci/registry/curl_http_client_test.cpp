@@ -134,6 +134,15 @@ TEST_CASE("a connection that fails is unavailable") {
   CHECK(world.failure("/stall") == Errc::unavailable);
 }
 
+TEST_CASE("a request may have a time for all of it") {
+  World world;
+  HttpRequest request{world.server.url("/stall")};
+  request.total_timeout = std::chrono::seconds(1);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK_THROWS_AS(world.client->get(request, world.body, {}), Error);
+  CHECK(std::chrono::steady_clock::now() - start < request.stall_timeout);
+}
+
 TEST_CASE("a body has a limit") {
   World world;
   CHECK(world.failure("/plain", 0, 9) == Errc::bad_input);
