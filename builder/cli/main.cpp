@@ -102,6 +102,7 @@ int run(Session& session) {
 int start(const std::vector<std::string>& words) {
   hold_standard_streams();
   survive_failing_writes();
+  share_memory_between_threads();
   const Environment environment = read_environment();
   Options options;
   try {

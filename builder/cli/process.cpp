@@ -3,6 +3,8 @@
 #include <csignal>
 #include <fcntl.h>
 #include <initializer_list>
+#include <malloc.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lithify {
@@ -21,6 +23,11 @@ void survive_failing_writes() {
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, nullptr);
   sigaction(SIGXFSZ, &ignore, nullptr);
+}
+
+void share_memory_between_threads() {
+  // glibc's own limit is eight heaps a processor, each as large as it ever was.
+  mallopt(M_ARENA_MAX, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace lithify

@@ -12,4 +12,7 @@ void hold_standard_streams();
 // -f`), are errors of that write, not our death.
 void survive_failing_writes();
 
+// What one thread frees, another may use: memory grows with the work, not with threads.
+void share_memory_between_threads();
+
 }  // namespace lithify

@@ -144,8 +144,8 @@ void LayerWriter::Pipeline::append_content(const Entry& entry, Source& content) 
 }
 
 void LayerWriter::Pipeline::cut() {
-  // One frame for each worker, one on its way out, and the open one.
-  while (in_flight.size() > workers.size())
+  // One frame for each worker, and the open one.
+  while (in_flight.size() >= workers.size())
     write_oldest();
   const std::shared_ptr<Frame> full = std::exchange(open, idle_frame());
   in_flight.push_back(
