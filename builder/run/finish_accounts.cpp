@@ -214,7 +214,7 @@ class SystemAccounts {
       const auto named = all_.groups.find(name);
       const std::string id = named != all_.groups.end() && !named->second.empty()
                                  ? named->second
-                                 : (uid ? fmt::to_string(*uid) : std::string());
+                                 : (uid ? std::to_string(uid.value_or(0)) : "");
       gid = add_group(name, id);
     }
     if (!uid && gid && !accounts_.user_of(*gid)) uid = gid;
