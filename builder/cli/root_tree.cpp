@@ -4,10 +4,10 @@
 
 #include "oci/base/error.h"
 #include "oci/image/layout.h"
-#include "oci/image/manifest.h"
 
 #include "builder/pack/layering.h"
 #include "builder/pack/write_layer.h"
+#include "builder/resolve/base_image.h"
 #include "builder/run/scheduler.h"
 
 namespace lithify {
@@ -19,18 +19,19 @@ constexpr std::string_view k_layout = "layout:";
 // The base's layers on each other, as steps, so that they are remembered like any others.
 Graph base_graph(const BaseImage& base, const oci::Platform& platform) {
   const auto repository = open_base(base.location);
-  const auto manifest =
-      oci::Manifest::parse(repository->manifest(base.manifest), base.location);
+  const BaseLayers layers = base_layers(*repository, base.manifest, base.location);
   Graph graph;
   Step unpack;
   Edit edit;
   edit.clamp = std::numeric_limits<std::int64_t>::max();
-  for (const oci::Descriptor& layer : manifest.layers) {
+  for (std::size_t i = 0; i < layers.blobs.size(); ++i) {
+    const oci::Descriptor& layer = layers.blobs[i];
     Step fetch;
     fetch.operation = Fetch{base.location, layer.digest, layer.size, "layer"};
     fetch.platform = platform;
     fetch.label = "read layer " + layer.digest.brief();
-    edit.actions.emplace_back(UnpackLayerAction{unpack.inputs.size()});
+    edit.actions.emplace_back(
+        UnpackLayerAction{unpack.inputs.size(), layers.diff_ids[i]});
     unpack.inputs.push_back(graph.add(std::move(fetch)));
   }
   unpack.operation = std::move(edit);

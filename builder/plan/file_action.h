@@ -58,6 +58,7 @@ struct InstallDebianAction {
 // The input is a tree with one file, an OCI layer; the result is its change.
 struct UnpackLayerAction {
   InputIndex input = 0;
+  oci::Digest diff_id;  // of the tar inside, as the base's configuration says
 };
 
 struct WriteAction {

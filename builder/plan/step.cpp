@@ -79,7 +79,9 @@ class Namer {
         .field("keep_locales", action.keep_locales);
   }
   void operator()(const UnpackLayerAction& action) {
-    to_.field("action", "unpack-layer").field("input", std::uint64_t{action.input});
+    to_.field("action", "unpack-layer")
+        .field("input", std::uint64_t{action.input})
+        .field("diff_id", action.diff_id.str());
   }
   void operator()(const WriteAction& action) {
     to_.field("action", "write")

@@ -64,13 +64,18 @@ oci::Descriptor manifest_for(const oci::Repository& layout, const oci::Descripto
   throw not_there(source, platform, all);
 }
 
+oci::ImageConfig config_of(const oci::Repository& images, const oci::Manifest& manifest,
+                           const std::string& what) {
+  const auto blob = images.open({manifest.config.digest, manifest.config.size});
+  return oci::ImageConfig::parse(
+      oci::read_all(*blob, oci::k_max_json, "the configuration"), what);
+}
+
 // An image alone says only in its configuration what it is for; not all say a variant.
 void check_platform(const oci::Repository& layout, const oci::Descriptor& manifest,
                     const oci::Platform& platform, const LayoutSource& source) {
   const auto parsed = oci::Manifest::parse(layout.manifest(manifest), source.path);
-  const auto blob = layout.open({parsed.config.digest, parsed.config.size});
-  const auto config = oci::ImageConfig::parse(
-      oci::read_all(*blob, oci::k_max_json, "the configuration"), source.path);
+  const auto config = config_of(layout, parsed, source.path);
   auto its = oci::Platform::parse(config.platform.str());
   if (its && config.platform.variant.empty()) its->variant = platform.variant;
   if (its != platform) throw not_there(source, platform, config.platform.str());
@@ -94,6 +99,18 @@ LockedImage resolve_base(const BaseRequest& request, const std::string& director
   }
 }
 
+BaseLayers base_layers(const oci::Repository& images, const oci::Descriptor& manifest,
+                       const std::string& what) {
+  auto parsed = oci::Manifest::parse(images.manifest(manifest), what);
+  auto config = config_of(images, parsed, what);
+  if (config.diff_ids.size() != parsed.layers.size()) {
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("{} has {} layers, but {} diff ids", what,
+                                 parsed.layers.size(), config.diff_ids.size()));
+  }
+  return {std::move(parsed.layers), std::move(config.diff_ids)};
+}
+
 BaseManifests base_manifests(const Recipe& recipe, const Lock& lock) {
   BaseManifests manifests;
   for (const BaseRequest& request : requests_of(recipe).bases) {
@@ -103,8 +120,7 @@ BaseManifests base_manifests(const Recipe& recipe, const Lock& lock) {
                                   locked.manifest, locked.size};
       try {
         const auto layout = open(*request.source, recipe.directory);
-        manifests.emplace(locked.manifest,
-                          oci::Manifest::parse(layout->manifest(which), locked.ref));
+        manifests.emplace(locked.manifest, base_layers(*layout, which, locked.ref));
       } catch (oci::Error& error) {
         error.at(request.place, "locked as " + locked.manifest.brief());
         error.add_hint("if the base was replaced on purpose: `lithify lock --update`");

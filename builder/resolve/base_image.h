@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "oci/image/repository.h"
+
 #include "builder/plan/lock.h"
 #include "builder/resolve/lower.h"
 #include "builder/resolve/requests.h"
@@ -12,7 +14,12 @@ namespace lithify {
 // Errc::not_found with the place and what there is instead.
 LockedImage resolve_base(const BaseRequest& request, const std::string& directory);
 
-// The manifests that the lock names for the recipe's bases, for lower(). Errc::not_found
+// What the image of `manifest` says of its layers. Errc::bad_input if it contradicts
+// itself; `what` names it in messages.
+BaseLayers base_layers(const oci::Repository& images, const oci::Descriptor& manifest,
+                       const std::string& what);
+
+// The layers of what the lock names for the recipe's bases, for lower(). Errc::not_found
 // with a hint if a layout no longer has one.
 BaseManifests base_manifests(const Recipe& recipe, const Lock& lock);
 

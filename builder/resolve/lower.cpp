@@ -93,8 +93,8 @@ class VariantLowering {
 
   // One step that unpacks every layer of a base, for steps that look below.
   StepIndex unpack_base(const BaseImage& base, const oci::Platform& platform) {
-    const auto manifest = bases_.find(base.manifest.digest);
-    if (manifest == bases_.end()) {
+    const auto found = bases_.find(base.manifest.digest);
+    if (found == bases_.end()) {
       throw oci::Error(oci::Errc::not_found, "no manifest " + base.manifest.digest.str() +
                                                  " in " + base.location)
           .add_hint("run `lithify lock --update` if the base has changed on purpose");
@@ -102,12 +102,15 @@ class VariantLowering {
     Step unpack;
     Edit edit;
     edit.clamp = k_never_clamp;
-    for (const oci::Descriptor& layer : manifest->second.layers) {
+    const BaseLayers& layers = found->second;
+    for (std::size_t i = 0; i < layers.blobs.size(); ++i) {
+      const oci::Descriptor& layer = layers.blobs[i];
       Step fetch;
       fetch.operation = Fetch{base.location, layer.digest, layer.size, "layer"};
       fetch.platform = platform;
       fetch.label = "read layer " + layer.digest.brief();
-      edit.actions.emplace_back(UnpackLayerAction{unpack.inputs.size()});
+      edit.actions.emplace_back(
+          UnpackLayerAction{unpack.inputs.size(), layers.diff_ids[i]});
       unpack.inputs.push_back(graph_.add(std::move(fetch)));
     }
     unpack.operation = std::move(edit);

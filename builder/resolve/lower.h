@@ -12,8 +12,14 @@
 
 namespace lithify {
 
-// The manifests of base images, by digest: what BaseImages read from their layouts.
-using BaseManifests = std::map<oci::Digest, oci::Manifest>;
+// What a base says of its layers, lowest first: as many diff ids as layers.
+struct BaseLayers {
+  std::vector<oci::Descriptor> blobs;
+  std::vector<oci::Digest> diff_ids;
+};
+
+// By the digest of the base's manifest: what base_image reads from the layouts.
+using BaseManifests = std::map<oci::Digest, BaseLayers>;
 
 // Which images of the recipe to build; empty: all. Those they stand on come along as
 // layers.

@@ -5,6 +5,7 @@
 
 #include "oci/base/error.h"
 #include "oci/layer/archive_digest.h"
+#include "oci/layer/decompress.h"
 
 #include "builder/run/archive_tree.h"
 #include "builder/run/edit.h"
@@ -62,6 +63,33 @@ void check_archive(const UnpackAction& action, const Node& archive,
                                           action.name, found.hex(), action.tree->hex()))
       .add_hint("restore the lock from version control, or `lithify lock --update`");
 }
+
+// Passes a layer's tar on and compares it, at its end, with the name its image gave it.
+class NamedTar final : public oci::Source {
+ public:
+  NamedTar(std::unique_ptr<oci::Source> from, const oci::Digest& diff_id,
+           std::string name)
+      : from_(std::move(from)), diff_id_(diff_id), name_(std::move(name)) {}
+
+  std::size_t read(std::span<std::byte> into) override {
+    if (ended_ || into.empty()) return 0;
+    const std::size_t got = from_->read(into);
+    hasher_.update(into.first(got));
+    ended_ = got == 0;
+    if (!ended_) return got;
+    const oci::Digest found = std::move(hasher_).finish();
+    if (found == diff_id_) return 0;
+    throw Error(Errc::mismatch, fmt::format("{} unpacks to {}, but its image says {}",
+                                            name_, found.brief(), diff_id_.brief()));
+  }
+
+ private:
+  std::unique_ptr<oci::Source> from_;
+  oci::Digest diff_id_;
+  std::string name_;
+  oci::Hasher hasher_;
+  bool ended_ = false;
+};
 
 }  // namespace
 
@@ -145,7 +173,10 @@ Tree unpack_layer(const UnpackLayerAction& action, const EditContext& context) {
   request.implied_mtime = k_constant_time;
   request.place = [](const std::string& path) { return std::optional(path); };
   request.adjust = [](const oci::Entry&, oci::Attributes&) {};
-  const auto reader = oci::read_layer(open_node(blob, context.store), name);
+  auto tar = std::make_unique<NamedTar>(
+      oci::decompressed(open_node(blob, context.store), oci::Filters::layer, name, {}),
+      action.diff_id, name);
+  const auto reader = oci::read_layer(std::move(tar), name);
   return Tree(read_archive_tree(*reader, context.store, request, context.stop));
 }
 

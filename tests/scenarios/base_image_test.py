@@ -36,7 +36,8 @@ class BaseImage(Scenario):
         super().setUp()
         self.store = self.folder / "store"
 
-    def base(self, *layers, architecture="amd64", kind=TAR, packed=lambda tar: tar):
+    def base(self, *layers, architecture="amd64", kind=TAR, packed=lambda tar: tar,
+             named=lambda tar: tar):
         """A layout with one image of these layers, and a build file on it."""
         blobs = self.folder / "base/blobs/sha256"
         blobs.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ class BaseImage(Scenario):
 
         config = {"architecture": architecture, "os": "linux", "config": {},
                   "rootfs": {"type": "layers",
-                             "diff_ids": ["sha256:" + hashlib.sha256(tar).hexdigest()
+                             "diff_ids": ["sha256:" + hashlib.sha256(named(tar)).hexdigest()
                                           for tar in layers]}}
         manifest = {"schemaVersion": 2,
                     "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -120,6 +121,12 @@ class BaseImage(Scenario):
         self.base(layer("hello"), kind=TAR + "+gzip", packed=spoil)
         result = self.lithify("build", "--output", "rootfs=root", status=2)
         self.assertIn("incorrect data check", result.stderr)
+        self.assertFalse((self.folder / "root").exists())
+
+    def test_a_layer_that_is_not_what_the_base_says_is_refused(self):
+        self.base(layer("a"), named=lambda tar: b"another")
+        result = self.lithify("build", "--output", "rootfs=root", status=4)
+        self.assertIn("but its image says", result.stderr)
         self.assertFalse((self.folder / "root").exists())
 
     def test_inspect_shows_no_escapes_and_names_what_is_missing(self):

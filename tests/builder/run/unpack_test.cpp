@@ -45,6 +45,11 @@ struct Bench {
     add(entry);
   }
 
+  Tree unpack_layer() {
+    const oci::Layer layer = std::move(writer).finish();
+    return perform(lithify::UnpackLayerAction{0, layer.diff_id},
+                   {layer.blob.digest, layer.blob.size});
+  }
   // What was written, as the blob that the writer made of it.
   oci::BlobRef written() {
     const oci::Layer layer = std::move(writer).finish();
@@ -149,7 +154,7 @@ TEST_CASE("a layer is unpacked as it is, marks included") {
   bench.directory("opt");
   bench.add({"opt", FileType::opaque, {}});
   bench.file("opt/x", "x");
-  const Tree tree = bench.perform(lithify::UnpackLayerAction{0});
+  const Tree tree = bench.unpack_layer();
   CHECK(shape_of(tree) == "d etc\nw etc/gone\nf etc/keep\no opt\nf opt/x\n");
   CHECK(tree.find("etc")->attributes.mode == 0711);
   CHECK(tree.find("etc/keep")->attributes.mode == 04711);
@@ -186,6 +191,19 @@ TEST_CASE("an archive must be what was said of it") {
                                                        ", the lock says " + other.hex());
 }
 
+TEST_CASE("a layer that unpacks to other bytes than its image says is refused") {
+  Bench bench;
+  const oci::BlobRef blob = oci::put(
+      bench.store, layer_test::raw({.name = "a", .content = "x"}) + layer_test::end());
+  try {
+    bench.perform(lithify::UnpackLayerAction{0, oci::Digest::of("another")}, blob);
+    FAIL("it was unpacked");
+  } catch (const oci::Error& error) {
+    CHECK(error.code() == oci::Errc::mismatch);
+    CHECK(std::string(error.what()).find("but its image says") != std::string::npos);
+  }
+}
+
 TEST_CASE("a mark never hides what its own layer has, whichever comes first") {
   using layer_test::raw;
   const auto dir = [](const std::string& name) {
@@ -202,8 +220,8 @@ TEST_CASE("a mark never hides what its own layer has, whichever comes first") {
       for (const std::string& member : members)
         tar += member;
       tar += layer_test::end();
-      const auto tree =
-          bench.perform(lithify::UnpackLayerAction{0}, oci::put(bench.store, tar));
+      const oci::BlobRef blob = oci::put(bench.store, tar);
+      const auto tree = bench.perform(lithify::UnpackLayerAction{0, blob.digest}, blob);
       const std::string found = shape_of(tree);
       CHECK((shapes.empty() || shapes == found));
       shapes = found;
