@@ -70,7 +70,8 @@ std::string build_summary(const std::vector<PackedImage>& images, const BuildTim
   }
   const unsigned all = steps.done + steps.cached;
   text += fmt::format(
-      "time   {}   resolve {} · steps {} · pack {} · outputs {}   cache {} of {} {}\n",
+      "time   {}   resolve {} · steps {} · pack {} · outputs {}\n"
+      "cache  {} of {} {}\n",
       human_duration(times.all), human_duration(times.resolve),
       human_duration(times.steps), human_duration(times.pack),
       human_duration(times.outputs), steps.cached, all, all == 1 ? "step" : "steps");

@@ -270,11 +270,11 @@ class Accounts(Process):
             "sources:\n  files: {local: files}\nimage:\n  from: scratch\n  steps:\n"
             "    - {copy: ., from: files, to: /files}\n    - {file: /etc/x, text: y}\n"))
         first = self.lithify("build", cwd=self.project).stderr
-        self.assertIn("cache 0 of 3 steps", first)
+        self.assertIn("cache  0 of 3 steps", first)
         time.sleep(2.1)  # until then files count as young, and are read
         self.lithify("build", cwd=self.project)
         again = self.lithify("build", "--progress", "plain", cwd=self.project).stderr
-        self.assertIn("cache 3 of 3 steps", again)
+        self.assertIn("cache  3 of 3 steps", again)
         self.assertIn("(3 from cache)", again)
         plan = self.lithify("plan", cwd=self.project).stdout
         self.assertIn("and 3 from cache", plan)
@@ -282,7 +282,7 @@ class Accounts(Process):
         self.write("project/files/a", "changed")
         plan = self.lithify("plan", cwd=self.project).stdout
         self.assertIn("runs      copy . to /files", plan)
-        self.assertIn("cache 1 of 3 steps", self.lithify("build", cwd=self.project).stderr)
+        self.assertIn("cache  1 of 3 steps", self.lithify("build", cwd=self.project).stderr)
 
     def test_where_arguments_came_from(self):
         self.write("project/lithify.yaml", HEAD + (
