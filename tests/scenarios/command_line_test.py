@@ -251,7 +251,7 @@ class Json(Process):
         page = self.folder / "page.md"
         page.write_text("before\n")
         self.lithify("build", "-q", cwd=self.project, env={"GITHUB_STEP_SUMMARY": str(page)})
-        self.assertRegex(page.read_text(), r"^before\n```\nbuilt  demo .*\ntime .*\n```\n$")
+        self.assertRegex(page.read_text(), r"^before\n```\nbuilt  demo .*\ntime .*\ncache .*\n```\n$")
         result = self.lithify("build", cwd=self.project,
                               env={"GITHUB_STEP_SUMMARY": str(self.folder / "no/page")})
         self.assertIn("warning: opening", result.stderr)
