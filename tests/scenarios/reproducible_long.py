@@ -26,7 +26,7 @@ class Matrix(Scenario):
     def vary(self, project, expected, round_):
         rng = self.rng
         where = self.folder / rng.choice(("a", "deep/er/path", "sp ace", "\u00fc")) / str(round_)
-        shutil.copytree(project, where)
+        shutil.copytree(project, where, symlinks=True)
         store = rng.choice((self.store, where / "cold"))
         env = {"TZ": rng.choice(("UTC", "Asia/Tokyo", "GMT+12", "America/St_Johns")),
                "LC_ALL": rng.choice(("C", "C.UTF-8", "tr_TR.UTF-8")),
@@ -88,7 +88,7 @@ class Matrix(Scenario):
             if mounted.returncode != 0:
                 self.skipTest("cannot mount here")
             try:
-                shutil.copytree(project, place / "project")
+                shutil.copytree(project, place / "project", symlinks=True)
                 self.assertEqual(self.build(place / "project", store=place / "store"), expected)
             finally:
                 subprocess.run(["umount", place], check=True)
