@@ -243,8 +243,7 @@ class Capture {
         *file.digest = digest_of(root_, file.stamp, request_.path, tools_.stop);
       } else {
         const std::string name = request_.path + '/' + std::string(file.path);
-        const oci::Fd fd =
-            oci::open_beneath(root_, file.path, O_RDONLY | O_NONBLOCK, name);
+        const oci::Fd fd = open_walked(root_, file.path, O_RDONLY | O_NONBLOCK, name);
         *file.digest = digest_of(fd, file.stamp, name, tools_.stop);
       }
       bytes += file.stamp.size;

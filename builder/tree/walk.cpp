@@ -99,7 +99,7 @@ class Walk {
   Directory open(const std::string& path) const {
     constexpr int k_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
     oci::Fd fd =
-        oci::open_beneath(root_, path.empty() ? "." : path.c_str(), k_flags, full(path));
+        open_walked(root_, path.empty() ? "." : path.c_str(), k_flags, full(path));
     DIR* raw = ::fdopendir(fd.get());
     if (!raw) throw oci::errno_error(errno, "reading the directory " + full(path));
     fd.release();
@@ -198,6 +198,17 @@ class Walk {
 };
 
 }  // namespace
+
+oci::Fd open_walked(const oci::Fd& root, std::string_view path, int flags,
+                    const std::string& shown) {
+  try {
+    return oci::open_beneath(root, path, flags, shown);
+  } catch (Error& error) {
+    if (error.code() == Errc::bad_input)
+      error.add_hint("make it readable, or leave it out with `exclude`");
+    throw;
+  }
+}
 
 FileStamp stamp_of(const struct stat& info) {
   const auto ns = [](const struct timespec& time) {

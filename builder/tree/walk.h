@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct Walked {
 struct WalkedDirectory {
   std::vector<Walked> entries;  // ascending by name
 };
+
+// Opens what a walk has found, `path` below `root`; `shown` is its name for people, who
+// are told what to do where it may not be read.
+oci::Fd open_walked(const oci::Fd& root, std::string_view path, int flags,
+                    const std::string& shown);
 
 FileStamp stamp_of(const struct stat& info);
 
