@@ -162,6 +162,7 @@ Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,
     throw Error(Errc::internal, "a step stands on more trees than it has inputs");
   }
   const EditContext context{edit, inputs, store, activity, std::move(stop), step.place};
+  // A copy alone in its step is the last to want its input, and may use it up.
   if (edit.actions.size() == 1 && step.below == 0) {
     if (const auto* copy = std::get_if<CopyAction>(&edit.actions.front())) {
       context.input(copy->input);  // it is there

@@ -4,9 +4,9 @@ import hashlib
 import http.server
 import io
 import tarfile
-import threading
 import unittest
 
+from loopback_server import LoopbackServer
 from support import Scenario, needs
 from tiny_archive import TinyArchive
 
@@ -21,13 +21,13 @@ def tar(text, compression="gz"):
     return out.getvalue()
 
 
-class Pages:
+class Pages(LoopbackServer):
     """A web of a test's own: path -> bytes."""
 
     def __init__(self):
         self.pages = {}
 
-    def __enter__(self):
+    def handler(self):
         pages = self.pages
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -41,14 +41,7 @@ class Pages:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+        return Handler
 
 
 @needs("gpg", "dpkg-deb")

@@ -6,10 +6,11 @@ import http.server
 import lzma
 import pathlib
 import subprocess
-import threading
+
+from loopback_server import LoopbackServer
 
 
-class TinyArchive:
+class TinyArchive(LoopbackServer):
     """Packages are dicts of control fields; "files" maps paths to contents."""
 
     def __init__(self, folder, suite="stable"):
@@ -20,7 +21,6 @@ class TinyArchive:
         self.valid_until = None
         self.date = "Sat, 01 Nov 2025 00:00:00 UTC"
         self.requests = []
-        self._server = None
         self._make_key()
 
     # ---- making -------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class TinyArchive:
 
     # ---- serving ------------------------------------------------------------------------
 
-    def __enter__(self):
+    def handler(self):
         archive = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
@@ -111,14 +111,7 @@ class TinyArchive:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+        return Handler
 
     def source(self, name="tiny"):
         return (f"  {name}: {{apt: {{uri: \"{self.url}\", suites: [{self.suite}], "

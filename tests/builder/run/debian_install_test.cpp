@@ -13,25 +13,16 @@
 #include "builder/run/debian_scripts.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/warnings.h"
 
 namespace lithify {
 namespace {
 
 using oci::FileType;
+using testing::Warnings;
 
 constexpr std::int64_t k_time = 315532800;
 constexpr std::int64_t k_packed = 1600000000;
-
-struct Warnings final : oci::ProgressReporter {
-  void started(oci::ActivityId, oci::ActivityId, std::string_view) noexcept override {}
-  void advanced(oci::ActivityId, std::uint64_t, std::uint64_t) noexcept override {}
-  void output(oci::ActivityId, std::string_view) noexcept override {}
-  void warned(oci::ActivityId, std::string_view text) noexcept override {
-    all.emplace_back(text);
-  }
-  void ended(oci::ActivityId, oci::Outcome) noexcept override {}
-  std::vector<std::string> all;
-};
 
 // A package as unpack_deb would have made it.
 class Package {

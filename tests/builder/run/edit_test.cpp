@@ -6,6 +6,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/trees.h"
+#include "tests/support/warnings.h"
 
 using lithify::CopyAction;
 using lithify::Edit;
@@ -14,19 +15,9 @@ using lithify::Step;
 using lithify::Tree;
 using lithify::testing::shape_of;
 using lithify::testing::tree_of;
+using lithify::testing::Warnings;
 
 namespace {
-
-struct Warnings final : oci::ProgressReporter {
-  void started(oci::ActivityId, oci::ActivityId, std::string_view) noexcept override {}
-  void advanced(oci::ActivityId, std::uint64_t, std::uint64_t) noexcept override {}
-  void output(oci::ActivityId, std::string_view) noexcept override {}
-  void warned(oci::ActivityId, std::string_view text) noexcept override {
-    all.emplace_back(text);
-  }
-  void ended(oci::ActivityId, oci::Outcome) noexcept override {}
-  std::vector<std::string> all;
-};
 
 // One Edit on one source tree and the trees below.
 struct Bench {
