@@ -30,4 +30,8 @@ void share_memory_between_threads() {
   mallopt(M_ARENA_MAX, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+void give_back_memory() {
+  malloc_trim(0);
+}
+
 }  // namespace lithify

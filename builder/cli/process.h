@@ -15,4 +15,7 @@ void survive_failing_writes();
 // What one thread frees, another may use: memory grows with the work, not with threads.
 void share_memory_between_threads();
 
+// Pages that one phase of the work has freed and the next would only keep.
+void give_back_memory();
+
 }  // namespace lithify

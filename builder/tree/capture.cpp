@@ -92,7 +92,8 @@ class Capture {
       file.mode = info.st_mode & 07777;
       file.stamp = stamp_of(info);
       // A link to it is followed, and not again by whoever reads the content.
-      add_file(file.name, file, std::filesystem::canonical(request_.path), "");
+      add_file(file.name, file,
+               LocalPath(std::filesystem::canonical(request_.path).native()), "");
     } else {
       throw Error(Errc::bad_input,
                   fmt::format("{} is neither a directory nor a file", request_.path));
@@ -121,13 +122,15 @@ class Capture {
     std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
       return less_with_slash(a.name, a.contents, b.name, b.contents);
     });
+    const auto here = std::make_shared<const std::string>(
+        request_.path + '/' + (path.empty() ? "" : path + '/'));
     for (const Place& place : places) {
       const Walked& entry = *place.entry;
       const std::string at = path.empty() ? entry.name : path + '/' + entry.name;
       if (place.contents) {
         add_all(*entry.directory, at);
       } else {
-        add(entry, at);
+        add(entry, at, here);
       }
     }
   }
@@ -147,7 +150,8 @@ class Capture {
     return a.size() < b.size();
   }
 
-  void add(const Walked& entry, const std::string& path) {
+  void add(const Walked& entry, const std::string& path,
+           const std::shared_ptr<const std::string>& directory) {
     if (entry.type == FileType::directory) {
       if (entry.taken || holds_taken(*entry.directory)) add_directory(path, entry.mode);
     } else if (entry.type == FileType::symlink) {
@@ -158,7 +162,7 @@ class Capture {
       node.link = entry.link;
       nodes_.emplace_hint(nodes_.end(), path, std::move(node));
     } else {
-      add_file(path, entry, request_.path + '/' + path, path);
+      add_file(path, entry, {directory, entry.name}, path);
     }
   }
 
@@ -177,7 +181,7 @@ class Capture {
     nodes_.emplace_hint(nodes_.end(), path, std::move(node));
   }
 
-  void add_file(const std::string& path, const Walked& entry, std::string full,
+  void add_file(const std::string& path, const Walked& entry, LocalPath full,
                 const std::string& below_root) {
     Node node;
     const std::uint32_t fixed = (entry.mode & 0100) != 0 ? 0755 : 0644;

@@ -44,20 +44,21 @@ class LocalSource final : public oci::Source {
 };
 
 std::unique_ptr<oci::Source> open_local(const LocalFile& file) {
-  oci::Fd fd = oci::open_file(file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const std::string path = file.path.str();
+  oci::Fd fd = oci::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) {
-    throw oci::errno_error(errno, "looking at " + file.path);
+    throw oci::errno_error(errno, "looking at " + path);
   }
-  if (!S_ISREG(info.st_mode)) throw changed(file.path, "it is no regular file any more");
+  if (!S_ISREG(info.st_mode)) throw changed(path, "it is no regular file any more");
   if (static_cast<std::uint64_t>(info.st_size) != file.size) {
-    throw changed(file.path,
+    throw changed(path,
                   fmt::format("it had {} bytes and now has {}", file.size, info.st_size));
   }
   if (file.size == 0) return std::make_unique<oci::StringSource>(std::string());
-  auto bytes = std::make_unique<oci::FileSource>(std::move(fd), file.path);
+  auto bytes = std::make_unique<oci::FileSource>(std::move(fd), path);
   return std::make_unique<LocalSource>(
-      oci::verified(std::move(bytes), file.digest, file.size, "content"), file.path);
+      oci::verified(std::move(bytes), file.digest, file.size, "content"), path);
 }
 
 }  // namespace

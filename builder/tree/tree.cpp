@@ -16,6 +16,11 @@ using oci::Errc;
 using oci::Error;
 using oci::FileType;
 
+LocalPath::LocalPath(std::string_view path)
+    : LocalPath(std::make_shared<const std::string>(
+                    path.substr(0, path.size() - name_of(path).size())),
+                std::string(name_of(path))) {}
+
 std::uint64_t size_of(const Content& content) {
   return std::visit([](const auto& of) { return of.size; }, content);
 }

@@ -28,10 +28,26 @@ struct Slice {
   bool operator==(const Slice&) const = default;
 };
 
+// Where a file of the user's was seen. Siblings share the text of their directory.
+class LocalPath {
+ public:
+  LocalPath(std::string_view path);
+  // `directory` ends with a slash, or is empty.
+  LocalPath(std::shared_ptr<const std::string> directory, std::string name)
+      : directory_(std::move(directory)), name_(std::move(name)) {}
+
+  std::string str() const { return *directory_ + name_; }
+  bool operator==(const LocalPath& other) const { return str() == other.str(); }
+
+ private:
+  std::shared_ptr<const std::string> directory_;  // of each file seen there
+  std::string name_;
+};
+
 // A file of the user's, read in place when it is packed and checked against its digest
-// while it is read. `path` is where it was seen; it is not part of any digest.
+// while it is read. `path` is not part of any digest.
 struct LocalFile {
-  std::string path;
+  LocalPath path;
   std::uint64_t size = 0;
   oci::Digest digest;
   bool operator==(const LocalFile&) const = default;

@@ -307,7 +307,8 @@ void read_attributes(Words& words, oci::Attributes& attributes) {
   attributes.mtime = to_signed(words.next());
 }
 
-void read_xattrs(Words& words, std::map<std::string, std::string>& xattrs) {
+oci::Xattrs read_xattrs(Words& words) {
+  oci::Xattrs::Map xattrs;
   std::size_t total = 0;
   while (auto word = words.value_of("x:")) {
     std::string_view rest = *word;
@@ -320,6 +321,7 @@ void read_xattrs(Words& words, std::map<std::string, std::string>& xattrs) {
     }
     xattrs.emplace_hint(xattrs.end(), std::move(name), std::move(value));
   }
+  return xattrs;
 }
 
 void read_rest(Words& words, Node& node) {
@@ -348,7 +350,7 @@ void read_rest(Words& words, Node& node) {
     node.implied = true;
   }
   if (const auto origin = words.value_of("origin=")) node.origin = unescape_name(*origin);
-  read_xattrs(words, node.attributes.xattrs);
+  node.attributes.xattrs = read_xattrs(words);
 }
 
 std::pair<std::string, Node> read_line(std::string_view line) {

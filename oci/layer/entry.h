@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+
+#include "oci/layer/xattrs.h"
 
 namespace oci {
 
@@ -27,7 +28,7 @@ struct Attributes {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::int64_t mtime = 0;
-  std::map<std::string, std::string> xattrs = {};  // name to raw value; ordered: hashed
+  Xattrs xattrs = {};
   bool operator==(const Attributes&) const = default;
 };
 

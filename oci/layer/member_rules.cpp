@@ -152,12 +152,10 @@ void MemberRules::read_whiteout(Entry& member) const {
 
 // They steer the overlay file system that a layer may be unpacked onto.
 void MemberRules::drop_overlay_xattrs(Entry& member) const {
-  auto& xattrs = member.attributes.xattrs;
-  for (auto at = xattrs.begin(); at != xattrs.end();) {
-    const bool steers = starts_with(at->first, "trusted.overlay.") ||
-                        starts_with(at->first, "user.overlay.");
-    at = steers ? xattrs.erase(at) : std::next(at);
-  }
+  member.attributes.xattrs.erase_if([](const auto& xattr) {
+    return starts_with(xattr.first, "trusted.overlay.") ||
+           starts_with(xattr.first, "user.overlay.");
+  });
 }
 
 void MemberRules::check_link(const Entry& member) const {

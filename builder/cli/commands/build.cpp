@@ -9,6 +9,7 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/outputs.h"
 #include "builder/cli/prepare.h"
+#include "builder/cli/process.h"
 #include "builder/cli/root_tree.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
@@ -121,6 +122,7 @@ class Build {
                          session_.jobs(), activity, session_.stop());
     activity.end(oci::Outcome::done);
     steps_ = tally.counts();
+    give_back_memory();
     times_.steps = lap();
   }
 

@@ -160,7 +160,7 @@ TEST_CASE("trees with files of the user's are never remembered") {
   Bench bench;
   bench.edit("local", {}, [](auto, auto) {
     lithify::Node node;
-    node.content = lithify::LocalFile{"/a", 1, oci::Digest::of("a")};
+    node.content = lithify::LocalFile{std::string_view("/a"), 1, oci::Digest::of("a")};
     return Tree(Tree::Nodes{{"a", node}});
   });
   bench.run();
@@ -173,7 +173,7 @@ TEST_CASE("what gives the user's files again as before counts as cached") {
   Bench bench;
   bench.edit("local", {}, [](auto, auto) {
     lithify::Node node;
-    node.content = lithify::LocalFile{"/a", 1, oci::Digest::of("a")};
+    node.content = lithify::LocalFile{std::string_view("/a"), 1, oci::Digest::of("a")};
     return Tree(Tree::Nodes{{"a", node}});
   });
   CHECK(bench.outcomes() == std::vector{oci::Outcome::done});

@@ -107,7 +107,7 @@ TEST_CASE("a tree with files of the user's cannot be remembered") {
   oci::MemoryStore store;
   StoredStepCache cache(database, store);
   lithify::Node node;
-  node.content = lithify::LocalFile{"/a", 1, oci::Digest::of("a")};
+  node.content = lithify::LocalFile{std::string_view("/a"), 1, oci::Digest::of("a")};
   CHECK_THROWS_AS(cache.remember(oci::Digest::of("key"), Tree(Tree::Nodes{{"a", node}})),
                   oci::Error);
 }

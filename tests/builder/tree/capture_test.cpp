@@ -83,7 +83,7 @@ TEST_CASE("a captured directory is its files, directories and symlinks") {
         "d \nf a\nf a-b\nd dir\nf dir-x\nl dir/out=/etc/passwd\nd dir/sub\n"
         "f dir/sub/run\nf dir/x\nd empty\nl link=dir\n");
   CHECK(file_of(tree, "a").digest == oci::Digest::of("text"));
-  CHECK(file_of(tree, "a").path == (bench.root / "a").string());
+  CHECK(file_of(tree, "a").path.str() == (bench.root / "a").string());
   CHECK(tree.find("a")->attributes.mode == 0644);
   CHECK(tree.find("dir/x")->attributes.mode == 0644);
   CHECK(tree.find("dir/sub/run")->attributes.mode == 0755);

@@ -116,7 +116,7 @@ TEST_CASE("the text of a tree is fixed") {
 TEST_CASE("a local file's place is not in the digest, its content is") {
   const auto with = [](const std::string& path, const std::string& text) {
     Node node;
-    node.content = LocalFile{path, text.size(), Digest::of(text)};
+    node.content = LocalFile{std::string_view(path), text.size(), Digest::of(text)};
     return Tree(Tree::Nodes{{"a", node}});
   };
   CHECK(with("/here/a", "x").digest() == with("/there/a", "x").digest());
@@ -215,7 +215,7 @@ TEST_CASE("large trees", "[.bench]") {
     Node node;
     const std::string path =
         fmt::format("usr/share/app/module-{:03}/file-{}", i / 100, i);
-    node.content = LocalFile{"/home/me/" + path, 100, Digest::of(path)};
+    node.content = LocalFile{std::string_view("/home/me/" + path), 100, Digest::of(path)};
     lithify::add_implied_parents(nodes, path, 0);
     nodes.emplace(path, std::move(node));
   }
