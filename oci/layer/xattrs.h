@@ -18,17 +18,13 @@ class Xattrs {
   using Map = std::map<std::string, std::string>;
 
   Xattrs() = default;
-  Xattrs(Map map) { *this = std::move(map); }
+  Xattrs(Map map) : map_(map.empty() ? nullptr : std::make_unique<Map>(std::move(map))) {}
   Xattrs(std::initializer_list<Map::value_type> values) : Xattrs(Map(values)) {}
   Xattrs(const Xattrs& other) : Xattrs(other.map()) {}
   Xattrs(Xattrs&&) noexcept = default;
   ~Xattrs() = default;
-  Xattrs& operator=(const Xattrs& other) { return *this = other.map(); }
+  Xattrs& operator=(const Xattrs& other) { return *this = Xattrs(other); }
   Xattrs& operator=(Xattrs&&) noexcept = default;
-  Xattrs& operator=(Map map) {
-    map_ = map.empty() ? nullptr : std::make_unique<Map>(std::move(map));
-    return *this;
-  }
 
   const Map& map() const {
     static const Map k_none;
