@@ -14,6 +14,7 @@
 
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
+#include "oci/registry/http_get.h"
 
 namespace oci {
 
@@ -172,10 +173,10 @@ class Downloader::Attempt {
   bool advance(std::size_t which) {
     last_url_ = open_urls_[which];
     const std::uint64_t before = partial_.size();
-    HttpResponse response;
+    GetResponse response;
     try {
       Tail tail(*this);
-      response = downloader_.http_.get({last_url_, before}, tail, stop_);
+      response = http_get(downloader_.http_, {last_url_, before}, tail, stop_);
     } catch (const Error& e) {
       if (partial_.size() >= before + k_progress) patience_.regain();
       if (e.code() == Errc::mismatch) {
@@ -190,7 +191,7 @@ class Downloader::Attempt {
     return judge(response, which);
   }
 
-  bool judge(const HttpResponse& response, std::size_t which) {
+  bool judge(const GetResponse& response, std::size_t which) {
     if (is_body(response.status)) {
       if (partial_.size() == request_.blob.size) return true;
       discard(fmt::format("{} ends after {} of {} bytes", url_for_people(last_url_),
@@ -292,10 +293,10 @@ struct Try {
   bool present = false;
 };
 
-Try try_once(HttpClient& http, const HttpRequest& request, Sink& body,
+Try try_once(HttpClient& http, const GetRequest& request, Sink& body,
              std::stop_token stop) {
   try {
-    const HttpResponse response = http.get(request, body, stop);
+    const GetResponse response = http_get(http, request, body, stop);
     if (is_body(response.status)) return {std::nullopt, {}, true};
     if (is_absent(response.status)) return {};
     const Errc code = may_pass(response.status) ? Errc::unavailable : Errc::denied;
@@ -314,7 +315,7 @@ template <class Fresh>
 bool get_patiently(HttpClient& http, const SmallRequest& request,
                    std::chrono::seconds timeout, Fresh fresh, std::stop_token stop) {
   Patience patience(request.retry);
-  HttpRequest once{request.url, 0, request.limit};
+  GetRequest once{request.url, 0, request.limit};
   once.total_timeout = timeout;
   while (true) {
     const Try result = try_once(http, once, fresh(), stop);

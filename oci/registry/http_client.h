@@ -37,6 +37,18 @@ struct TlsSettings {
   auto operator<=>(const TlsSettings&) const = default;
 };
 
+struct HttpResponse {
+  int status = 0;  // 200, 206, 404, …; any status is a value, not an Error
+  HttpHeaders headers = {};
+  std::uint64_t bytes = 0;              // of body written to the sink
+  std::string problem = {};             // the body of what is no 2xx, up to 64 KiB
+  std::chrono::seconds retry_after{0};  // what the server asks us to wait
+  bool from_private = false;  // answered by an address that `public_only` would refuse
+
+  // The first of that name (in lower case); nullptr if there is none.
+  const std::string* header(std::string_view name) const;
+};
+
 struct HttpRequest {
   std::string url;  // http or https, sent byte for byte
   std::string method = "GET";
@@ -50,22 +62,12 @@ struct HttpRequest {
   std::chrono::seconds total_timeout{0};
   std::chrono::seconds think_timeout{600};
   TlsSettings tls = {};
+  // Told status and headers of a 2xx before the first byte of its body; may throw.
+  std::function<void(const HttpResponse&)> on_answer = {};
   // The address connected to must be a public one (none of this machine, of its
   // networks or of a cloud's metadata service), else Errc::denied. Not known, and not
   // checked, behind a proxy.
   bool public_only = false;
-};
-
-struct HttpResponse {
-  int status = 0;  // 200, 206, 404, …; any status is a value, not an Error
-  HttpHeaders headers = {};
-  std::uint64_t bytes = 0;              // of body written to the sink
-  std::string problem = {};             // the body of what is no 2xx, up to 64 KiB
-  std::chrono::seconds retry_after{0};  // what the server asks us to wait
-  bool from_private = false;  // answered by an address that `public_only` would refuse
-
-  // The first of that name (in lower case); nullptr if there is none.
-  const std::string* header(std::string_view name) const;
 };
 
 // Safe to share between threads. No connection is an Error of kind unavailable.

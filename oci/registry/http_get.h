@@ -15,7 +15,8 @@ struct GetRequest {
   std::string url;
   std::uint64_t offset = 0;     // the body from here on; asks for a Range
   std::uint64_t max_bytes = 0;  // a longer rest is Errc::bad_input; 0: no limit
-  HttpHeaders headers = {};     // sent to the origin of `url` only
+  HttpHeaders headers = {};     // sent to the origin of `url` only, as `tls` is used
+  TlsSettings tls = {};
   std::chrono::seconds stall_timeout{30};
   std::chrono::seconds total_timeout{0};
 };

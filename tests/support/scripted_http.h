@@ -30,36 +30,55 @@ class ScriptedHttp final : public oci::HttpClient {
   std::map<std::string, std::deque<Fault>> faults;  // used up front to back
   std::vector<Asked> asked;
 
-  oci::HttpResponse get(const oci::HttpRequest& request, oci::Sink& body,
-                        std::stop_token stop) override {
+  oci::HttpResponse send(const oci::HttpRequest& request, oci::Sink& body,
+                         std::stop_token stop) override {
     const std::lock_guard lock(mutex_);
     if (stop.stop_requested()) throw oci::Cancelled();
-    asked.push_back({request.url, request.offset});
+    const std::uint64_t offset = offset_of(request);
+    asked.push_back({request.url, offset});
+    oci::HttpResponse response;
     Fault fault;
     if (std::deque<Fault>& script = faults[request.url]; !script.empty()) {
       fault = script.front();
       script.pop_front();
-      if (fault.status != 0) return {fault.status, request.url, 0, fault.retry_after};
-      send(request, body, fault.break_after);
+      if (fault.status != 0) {
+        response.status = fault.status;
+        response.retry_after = fault.retry_after;
+        return response;
+      }
+      put(request, offset, body, fault.break_after);
       throw oci::Error(oci::Errc::unavailable, request.url + " broke off");
     }
-    if (pages.count(request.url) == 0) return {404, request.url, 0, {}};
-    if (request.offset > pages[request.url].size()) return {416, request.url, 0, {}};
-    const std::uint64_t sent = send(request, body, UINT64_MAX);
-    return {request.offset > 0 ? 206 : 200, request.url, sent, {}};
+    if (pages.count(request.url) == 0) {
+      response.status = 404;
+    } else if (offset > pages[request.url].size()) {
+      response.status = 416;
+    } else {
+      response = put(request, offset, body, UINT64_MAX);
+    }
+    return response;
   }
 
  private:
-  std::uint64_t send(const oci::HttpRequest& request, oci::Sink& body,
-                     std::uint64_t most) {
-    const std::string text = pages[request.url].substr(request.offset);
+  static std::uint64_t offset_of(const oci::HttpRequest& request) {
+    for (const auto& [name, value] : request.headers) {
+      if (name == "Range") return std::stoull(value.substr(value.find('=') + 1));
+    }
+    return 0;
+  }
+
+  oci::HttpResponse put(const oci::HttpRequest& request, std::uint64_t offset,
+                        oci::Sink& body, std::uint64_t most) {
+    oci::HttpResponse response;
+    response.status = offset > 0 ? 206 : 200;
+    response.headers = {{"content-range", "bytes " + std::to_string(offset) + "-"}};
+    const std::string text = pages[request.url].substr(offset);
     const std::string_view sent =
         std::string_view(text).substr(0, std::min<std::uint64_t>(most, text.size()));
-    if (request.max_bytes != 0 && sent.size() > request.max_bytes) {
-      throw oci::Error(oci::Errc::bad_input, request.url + " is too long");
-    }
+    if (request.on_answer) request.on_answer(response);
     body.write(oci::as_bytes(sent));
-    return sent.size();
+    response.bytes = sent.size();
+    return response;
   }
 
   std::mutex mutex_;

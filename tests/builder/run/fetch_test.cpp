@@ -21,11 +21,10 @@ namespace {
 // Answers from a map of URLs.
 class MapHttp final : public oci::HttpClient {
  public:
-  oci::HttpResponse get(const oci::HttpRequest& request, oci::Sink& body,
-                        std::stop_token) override {
+  oci::HttpResponse send(const oci::HttpRequest& request, oci::Sink& body,
+                         std::stop_token) override {
     asked.push_back(request.url);
     oci::HttpResponse response;
-    response.final_url = request.url;
     const auto found = files.find(request.url);
     response.status = found == files.end() ? 404 : 200;
     if (found != files.end()) {
