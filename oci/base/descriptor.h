@@ -34,6 +34,7 @@ struct Descriptor {
   std::uint64_t size;
   std::optional<Platform> platform = {};
   std::map<std::string, std::string> annotations = {};  // ordered: it is hashed
+  std::string artifact_type = {};  // of an artifact's manifest, in lists of referrers
   auto operator<=>(const Descriptor&) const = default;
 };
 

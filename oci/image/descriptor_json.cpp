@@ -58,6 +58,7 @@ Descriptor parse_descriptor(const DocumentNode& node) {
     descriptor.platform = parse_platform(*platform);
   if (const auto annotations = node.find("annotations"))
     descriptor.annotations = annotations->text_map();
+  descriptor.artifact_type = node.text_or_empty("artifactType");
   return descriptor;
 }
 
@@ -70,6 +71,7 @@ nlohmann::json json_of(const Descriptor& descriptor) {
     if (!platform->variant.empty()) json["platform"]["variant"] = platform->variant;
   }
   if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
+  if (!descriptor.artifact_type.empty()) json["artifactType"] = descriptor.artifact_type;
   return json;
 }
 

@@ -23,6 +23,12 @@ class Repository : public BlobStore {
   virtual bool has_manifest(const Digest& digest) const = 0;
   virtual void put_manifest(const Descriptor& which, Bytes content) = 0;
 
+  // Takes a whole blob of `from`, unless it is here; false if it was. Advances `activity`
+  // by its bytes. Repositories that can do better than reading and writing it do. Throws
+  // Cancelled when `stop` is requested.
+  virtual bool take(const BlobStore& from, const BlobRef& blob, Activity& activity,
+                    std::stop_token stop);
+
   virtual std::optional<Descriptor> resolve(std::string_view tag) const = 0;
   // Points `tag` at a manifest that is already here. Atomic; the last one wins.
   virtual void set_tag(std::string_view tag, const Descriptor& manifest) = 0;
@@ -30,9 +36,10 @@ class Repository : public BlobStore {
 };
 
 // Copies everything reachable from `root`, children before parents, skipping what `to`
-// has. Push, pull, save, load and mirror are this one function. Throws Cancelled when
-// `stop` is requested.
+// has: a manifest that is there has its parts there. Push, pull, save, load and mirror
+// are this one function. Blobs travel `parallel` at a time, the largest first. Throws
+// Cancelled when `stop` is requested.
 void replicate(const Repository& from, const Descriptor& root, Repository& to,
-               Activity& activity, std::stop_token stop = {});
+               Activity& activity, std::stop_token stop = {}, unsigned parallel = 1);
 
 }  // namespace oci

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <fcntl.h>
-#include <mutex>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,17 +28,6 @@ constexpr std::uint64_t k_progress = 64 * 1024;
 // For a file that is small whatever it says: an index, a signature.
 constexpr std::chrono::seconds k_small_timeout{60};
 
-void wait_or_stop(std::chrono::milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  changed.wait_for(lock, stop, time, [] { return false; });
-  if (stop.stop_requested()) throw Cancelled();
-}
-
-bool may_pass(int status) {
-  return status == 408 || status == 429 || status >= 500;
-}
 bool is_body(int status) {
   return status == 200 || status == 206;
 }
@@ -51,25 +38,6 @@ bool is_absent(int status) {
 std::string answer(const std::string& url, int status) {
   return fmt::format("{} answers {}", url_for_people(url), status);
 }
-
-// Counts failures without progress and sleeps between them.
-class Patience {
- public:
-  explicit Patience(const RetryPolicy& policy) : policy_(policy) {}
-
-  // Sleeps, or throws `error` when it is the last straw.
-  void lose(const Error& error, std::chrono::seconds asked, const std::stop_token& stop) {
-    if (++failures_ >= policy_.attempts) throw Error(error);
-    const auto doubled = policy_.first_wait * (1 << std::min(failures_ - 1, 16));
-    const auto wait = std::max<std::chrono::milliseconds>(doubled, asked);
-    wait_or_stop(std::min(wait, policy_.longest_wait), stop);
-  }
-  void regain() { failures_ = 0; }
-
- private:
-  const RetryPolicy& policy_;
-  int failures_ = 0;
-};
 
 }  // namespace
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -11,17 +10,10 @@
 
 #include "oci/base/activity.h"
 #include "oci/registry/http_client.h"
+#include "oci/registry/patience.h"
 #include "oci/store/blob_store.h"
 
 namespace oci {
-
-// Failures that may pass (no answer, 408, 429, 5xx) are tried again this often, unless
-// there was progress in between. What a server asks us to wait is bounded too.
-struct RetryPolicy {
-  int attempts = 5;
-  std::chrono::milliseconds first_wait{250};  // doubled each time
-  std::chrono::milliseconds longest_wait{30'000};
-};
 
 struct DownloadRequest {
   std::vector<std::string> urls;  // mirrors of one file, best first

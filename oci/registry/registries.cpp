@@ -1,0 +1,77 @@
+#include "oci/registry/registries.h"
+
+#include <algorithm>
+
+#include "oci/registry/registry_client.h"
+
+namespace oci {
+
+namespace {
+
+constexpr std::size_t k_max_places = 8;  // of one blob: more are never tried
+
+}  // namespace
+
+Registries::Registries(HttpClient& http, Keychain& keys, const RegistryConfig& config,
+                       RegistrySettings settings)
+    : http_(http),
+      keys_(keys),
+      config_(config),
+      settings_(std::move(settings)),
+      budget_(settings_.retry_budget) {}
+
+std::unique_ptr<RegistryClient> Registries::open(const std::string& name, Access access) {
+  const std::size_t slash = name.find('/');
+  const std::string domain = name.substr(0, slash);
+  const std::string path = slash == std::string::npos ? "" : name.substr(slash + 1);
+  std::vector<Endpoint> endpoints = access == Access::pull
+                                        ? config_.endpoints(domain, path)
+                                        : std::vector{config_.primary(domain, path)};
+  const std::string scope = "repository:" + endpoints.back().path +
+                            (access == Access::pull ? ":pull" : ":pull,push");
+  auto http = std::make_unique<RegistryHttp>(
+      RegistryHttp::Tools{http_, keys_, pace_, settings_.trusted_realms},
+      std::move(endpoints), Scopes{scope});
+  return std::make_unique<RegistryClient>(*this, name, std::move(http));
+}
+
+Patience Registries::patience() {
+  return Patience(settings_.retry, &budget_,
+                  [this](const std::string& sentence) { tell(sentence); });
+}
+
+void Registries::tell(const std::string& sentence) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!told_.insert(sentence).second) return;
+  }
+  if (settings_.tell) settings_.tell(sentence);
+}
+
+void Registries::seen(const Digest& blob, const std::string& repository) {
+  const std::lock_guard lock(mutex_);
+  auto& places = places_[blob];
+  if (places.size() < k_max_places &&
+      std::find(places.begin(), places.end(), repository) == places.end()) {
+    places.push_back(repository);
+  }
+}
+
+std::vector<std::string> Registries::repositories_of(const Digest& blob) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(blob);
+  return found == places_.end() ? std::vector<std::string>() : found->second;
+}
+
+UploadWay Registries::way_to(const Origin& origin) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = ways_.find(origin);
+  return found == ways_.end() ? UploadWay{} : found->second;
+}
+
+void Registries::learned(const Origin& origin, UploadWay way) {
+  const std::lock_guard lock(mutex_);
+  ways_[origin] = way;
+}
+
+}  // namespace oci

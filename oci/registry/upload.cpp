@@ -1,0 +1,453 @@
+// upload: what servers were seen to do is in the comments; the ways to send a blob are in
+// the order that works with most of them.
+#include "oci/registry/upload.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/registry/server_error.h"
+
+namespace oci {
+
+namespace {
+
+constexpr std::uint64_t k_mib = 1 << 20;
+constexpr std::uint64_t k_usual_chunk = 16 * k_mib;
+constexpr std::uint64_t k_ghcr_chunk = 4 * k_mib;  // refuses ranges above that
+constexpr std::uint64_t k_least_chunk = 256 * 1024;
+constexpr std::uint64_t k_progress = k_mib;
+constexpr std::size_t k_max_mounts = 3;
+constexpr int k_max_hops = 5;
+constexpr int k_max_wrong = 2;
+
+// Reads `size` bytes of another source and says how far it got.
+class PartSource final : public Source {
+ public:
+  PartSource(std::unique_ptr<Source> from, std::uint64_t size,
+             std::function<void(std::uint64_t)> told)
+      : from_(std::move(from)), left_(size), told_(std::move(told)) {}
+
+  std::size_t read(std::span<std::byte> into) override {
+    if (left_ == 0) return 0;
+    const std::size_t got =
+        from_->read(into.first(std::min<std::uint64_t>(into.size(), left_)));
+    left_ -= got;
+    told_(got);
+    return got;
+  }
+
+ private:
+  std::unique_ptr<Source> from_;
+  std::uint64_t left_;
+  std::function<void(std::uint64_t)> told_;
+};
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// Takes no chunks at all, whatever it says.
+bool is_google(const Origin& origin) {
+  return ends_with(origin.host, ".pkg.dev") || ends_with(origin.host, "gcr.io");
+}
+bool is_github(const Origin& origin) {
+  return origin.host == "ghcr.io";
+}
+bool is_amazon(const Origin& origin) {
+  return ends_with(origin.host, ".amazonaws.com");
+}
+
+std::uint64_t usual_chunk(const Origin& origin) {
+  return is_github(origin) ? k_ghcr_chunk : k_usual_chunk;
+}
+
+// "0-99": 100. "0-0" stands for nothing as often as for one byte; nothing is the one that
+// is mended.
+std::optional<std::uint64_t> acknowledged(const HttpResponse& answer) {
+  const std::string* range = answer.header("range");
+  if (range == nullptr) return std::nullopt;
+  std::string_view text = *range;
+  if (text.substr(0, 6) == "bytes=") text.remove_prefix(6);
+  if (text.substr(0, 2) != "0-") return std::nullopt;
+  std::uint64_t last = 0;
+  const auto [end, error] =
+      std::from_chars(text.data() + 2, text.data() + text.size(), last);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return last == 0 ? 0 : last + 1;
+}
+
+std::uint64_t number(const std::string* text) {
+  std::uint64_t value = 0;
+  if (text != nullptr) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+bool is_success(int status) {
+  return status >= 200 && status <= 204;
+}
+
+}  // namespace
+
+Upload::Upload(Registries& shared, HttpClient& http, UploadRequest request,
+               Activity& activity, std::stop_token stop)
+    : shared_(shared),
+      http_(http),
+      request_(std::move(request)),
+      activity_(activity),
+      stop_(std::move(stop)),
+      patience_(shared.patience()),
+      way_(shared.way_to(request_.origin)) {}
+
+bool Upload::run() {
+  const auto session = open_session(true);
+  if (!session) return false;
+  return send_until_there(*session);
+}
+
+bool Upload::send_until_there(Session session) {
+  while (true) {
+    failure_.reset();
+    asked_ = {};
+    Step step = Step::resume;
+    try {
+      step = send(session);
+    } catch (const Error& e) {
+      if (e.code() != Errc::unavailable) throw;
+      failure_ = e;
+      connection_broke();
+    }
+    if (step == Step::done) {
+      shared_.learned(request_.origin, way_);
+      return true;
+    }
+    if (step == Step::resume) {
+      if (session.acknowledged >= best_ + k_progress) patience_.regain();
+      best_ = std::max(best_, session.acknowledged);
+      patience_.lose(*failure_, asked_, stop_);
+      // The answer to a PUT that succeeded may be what was lost.
+      if (is_there()) return true;
+      if (may_resume() && ask_status(session)) continue;
+    }
+    session = *open_session(false);
+  }
+}
+
+// ---- sessions
+// ---------------------------------------------------------------------------
+
+std::optional<Upload::Session> Upload::open_session(bool mount) {
+  std::optional<Session> session;
+  if (mount && !request_.mount_from.empty()) {
+    session = try_mounts();
+    if (session && session->location.empty()) return std::nullopt;
+  }
+  if (session) return session;
+  const HttpResponse answer = ask("POST", request_.base + "/blobs/uploads/", false);
+  if (answer.status != 202 && answer.status != 201) throw refusal(answer);
+  Session fresh;
+  fresh.location = request_.base + "/blobs/uploads/";
+  move_to(fresh, answer);
+  return fresh;
+}
+
+// A session without location: mounted. No session: nobody could be mounted from.
+std::optional<Upload::Session> Upload::try_mounts() {
+  const std::size_t count = std::min(request_.mount_from.size(), k_max_mounts);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string url = with_query(with_query(request_.base + "/blobs/uploads/",
+                                                  "mount", request_.blob.digest.str()),
+                                       "from", request_.mount_from[i]);
+    HttpResponse answer;
+    try {
+      answer = ask("POST", url, false);
+    } catch (const Error& e) {
+      // Not being allowed to read there is no reason not to write here.
+      if (e.code() != Errc::denied) throw;
+      continue;
+    }
+    if (answer.status == 201) return Session{};
+    if (answer.status != 202) continue;
+    Session session;
+    session.location = url;
+    move_to(session, answer);
+    // It is as good as any, and asking again would leave it behind unused.
+    if (i + 1 == count) return session;
+    call("DELETE", session.location, session, {});
+  }
+  return std::nullopt;
+}
+
+bool Upload::is_there() {
+  const HttpResponse answer =
+      ask("HEAD", request_.base + "/blobs/" + request_.blob.digest.str(), false);
+  return answer.status == 200;
+}
+
+// Of these it is known that sessions do not survive.
+bool Upload::may_resume() const {
+  return !is_google(request_.origin) && !is_github(request_.origin) &&
+         !is_amazon(request_.origin);
+}
+
+// distribution 2 and zot lose a session that broke: 404, and a new one is needed.
+bool Upload::ask_status(Session& session) {
+  const HttpResponse answer = ask("GET", session.location, session.outside);
+  if (answer.status != 204 && answer.status != 202 && answer.status != 200) return false;
+  const auto got = acknowledged(answer);
+  if (!got || *got > request_.blob.size) return false;
+  session.acknowledged = *got;
+  if (answer.header("location") != nullptr) move_to(session, answer);
+  return true;
+}
+
+// ---- ways to send
+// -----------------------------------------------------------------------
+
+Upload::Step Upload::send(Session& session) {
+  switch (way_.method) {
+    case UploadMethod::put:
+      return send_whole(session);
+    case UploadMethod::stream:
+      return send_stream(session);
+    case UploadMethod::chunks:
+      break;
+  }
+  return send_chunks(session);
+}
+
+Upload::Step Upload::send_whole(Session& session) {
+  if (session.acknowledged > 0) return send_stream(session);
+  const std::string url =
+      with_query(session.location, "digest", request_.blob.digest.str());
+  const HttpResponse answer = call("PUT", url, session, part(0, request_.blob.size),
+                                   {{"Content-Type", "application/octet-stream"}});
+  if (is_success(answer.status)) {
+    check_named(answer);
+    return Step::done;
+  }
+  return judge(answer, session);
+}
+
+// All that is missing in one PATCH.
+Upload::Step Upload::send_stream(Session& session) {
+  const std::uint64_t from = session.acknowledged;
+  const std::uint64_t size = request_.blob.size;
+  if (from < size) {
+    HttpHeaders headers{{"Content-Type", "application/octet-stream"}};
+    if (from > 0)
+      headers.emplace_back("Content-Range", fmt::format("{}-{}", from, size - 1));
+    const HttpResponse answer =
+        call("PATCH", session.location, session, part(from, size - from), headers);
+    if (!is_success(answer.status)) return judge(answer, session);
+    move_to(session, answer);
+    session.acknowledged = size;
+  }
+  return close(session);
+}
+
+Upload::Step Upload::send_chunks(Session& session) {
+  if (way_.chunk == 0) {
+    const std::uint64_t wanted = shared_.settings().chunk_size;
+    way_.chunk = wanted > 0 ? wanted : usual_chunk(request_.origin);
+  }
+  while (session.acknowledged < request_.blob.size) {
+    const std::uint64_t from = session.acknowledged;
+    const std::uint64_t size =
+        std::min(request_.blob.size - from, std::max(way_.chunk, session.least_chunk));
+    const HttpResponse answer =
+        call("PATCH", session.location, session, part(from, size),
+             {{"Content-Type", "application/octet-stream"},
+              {"Content-Range", fmt::format("{}-{}", from, from + size - 1)}});
+    if (!is_success(answer.status)) return judge(answer, session);
+    move_to(session, answer);
+    const std::uint64_t now = acknowledged(answer).value_or(from + size);
+    // One that took nothing, or more than it was given, counts something else.
+    session.acknowledged = now > from && now <= from + size ? now : from + size;
+  }
+  return close(session);
+}
+
+Upload::Step Upload::close(Session& session) {
+  const std::string url =
+      with_query(session.location, "digest", request_.blob.digest.str());
+  const HttpResponse answer = call("PUT", url, session, {});
+  if (!is_success(answer.status)) return judge(answer, session);
+  check_named(answer);
+  return Step::done;
+}
+
+// ---- answers
+// ----------------------------------------------------------------------------
+
+Upload::Step Upload::judge(const HttpResponse& answer, Session& session) {
+  const int status = answer.status;
+  if (may_pass(status) || status == 416) {
+    failure_ = refusal(answer);
+    asked_ = answer.retry_after;
+    return Step::resume;
+  }
+  if (has_code(answer, "DIGEST_INVALID")) return wrong_bytes(answer);
+  if (status == 413) return smaller(answer, session);
+  if (status == 400 || status == 404 || status == 405 || status == 411 || status == 501) {
+    return other_method(answer);
+  }
+  throw refusal(answer);
+}
+
+Upload::Step Upload::other_method(const HttpResponse& answer) {
+  if (way_.method == UploadMethod::put) {
+    way_.method = UploadMethod::stream;
+  } else if (way_.method == UploadMethod::stream && !is_google(request_.origin)) {
+    way_.method = UploadMethod::chunks;
+  } else {
+    throw refusal(answer);
+  }
+  return Step::again;
+}
+
+// Something before the server limits bodies.
+Upload::Step Upload::smaller(const HttpResponse& answer, const Session& session) {
+  if (is_google(request_.origin)) throw refusal(answer);
+  if (way_.method != UploadMethod::chunks) {
+    way_.method = UploadMethod::chunks;
+    return Step::again;
+  }
+  way_.chunk /= 4;
+  if (way_.chunk < std::max(k_least_chunk, session.least_chunk)) {
+    throw refusal(answer).add_hint(
+        "raise the limit on bodies of the proxy before the registry (nginx: "
+        "client_max_body_size)");
+  }
+  return Step::again;
+}
+
+// Some lose every chunk but the first and notice at the end.
+Upload::Step Upload::wrong_bytes(const HttpResponse& answer) {
+  if (++wrong_ >= k_max_wrong) {
+    throw Error(Errc::mismatch, fmt::format("{} arrived with other bytes, {} times",
+                                            request_.what, wrong_))
+        .add_note(refusal(answer).what())
+        .add_note(fmt::format("{} bytes were sent", request_.blob.size));
+  }
+  if (way_.method == UploadMethod::chunks) way_.method = UploadMethod::stream;
+  return Step::again;
+}
+
+// Twice at the same place is a limit that nobody tells of.
+void Upload::connection_broke() {
+  const std::uint64_t distance =
+      sent_ > last_break_ ? sent_ - last_break_ : last_break_ - sent_;
+  const bool again = last_break_ > k_mib && distance < k_mib;
+  last_break_ = sent_;
+  if (again && way_.method != UploadMethod::chunks && !is_google(request_.origin)) {
+    way_.method = UploadMethod::chunks;
+  }
+}
+
+// ---- requests
+// ---------------------------------------------------------------------------
+
+HttpResponse Upload::call(const std::string& method, const std::string& url,
+                          const Session& session, const HttpBody& body,
+                          HttpHeaders headers) {
+  HttpRequest request;
+  request.method = method;
+  request.url = url;
+  request.headers = std::move(headers);
+  request.body = body;
+  request.max_bytes = 64 * 1024;
+  request.public_only = session.outside;
+  NullSink nothing;
+  for (int hop = 0;; ++hop) {
+    HttpResponse answer = http_.send(request, nothing, stop_);
+    if ((answer.status != 307 && answer.status != 308) || hop == k_max_hops)
+      return answer;
+    Session next = session;
+    next.location = request.url;
+    move_to(next, answer);
+    request.url = next.location;
+    request.public_only = next.outside;
+  }
+}
+
+// A request without body, until it is answered.
+HttpResponse Upload::ask(const std::string& method, const std::string& url,
+                         bool outside) {
+  Session session;
+  session.outside = outside;
+  while (true) {
+    std::optional<Error> failure;
+    std::chrono::seconds asked{0};
+    try {
+      HttpResponse answer = call(method, url, session, {});
+      if (!may_pass(answer.status)) return answer;
+      failure = refusal(answer);
+      asked = answer.retry_after;
+    } catch (const Error& e) {
+      if (e.code() != Errc::unavailable) throw;
+      failure = e;
+    }
+    patience_.lose(*failure, asked, stop_);
+  }
+}
+
+// Each answer says where to go on. That may be another server, which gets the bytes and
+// nothing that is secret.
+void Upload::move_to(Session& session, const HttpResponse& answer) const {
+  const std::string* location = answer.header("location");
+  if (location == nullptr) {
+    if (session.location.find("/blobs/uploads/?") == std::string::npos &&
+        !ends_with(session.location, "/blobs/uploads/")) {
+      return;  // stays where it is
+    }
+    throw Error(Errc::unavailable,
+                fmt::format("{} does not say where to send {}",
+                            url_for_people(request_.base), request_.what));
+  }
+  const auto target = resolve_url(session.location, *location);
+  const auto origin = target ? Origin::of(*target) : std::nullopt;
+  if (!origin) {
+    throw Error(Errc::denied, fmt::format("{} wants {} at no http address",
+                                          url_for_people(request_.base), request_.what));
+  }
+  if (request_.origin.is_secure() && !origin->is_secure()) {
+    throw Error(Errc::denied,
+                fmt::format("{} wants {} at {}, from https to http",
+                            url_for_people(request_.base), request_.what, origin->str()));
+  }
+  session.outside =
+      (session.outside || !answer.from_private) && *origin != request_.origin;
+  session.location = *target;
+  session.least_chunk =
+      std::max(session.least_chunk, number(answer.header("oci-chunk-min-length")));
+}
+
+HttpBody Upload::part(std::uint64_t offset, std::uint64_t size) {
+  return {size, [this, offset, size](std::uint64_t skip) {
+            sent_ = offset + skip;
+            return std::make_unique<PartSource>(request_.body.open(offset + skip),
+                                                size - skip, [this](std::uint64_t got) {
+                                                  sent_ += got;
+                                                  activity_.advance(sent_,
+                                                                    request_.blob.size);
+                                                });
+          }};
+}
+
+void Upload::check_named(const HttpResponse& answer) const {
+  const std::string* named = answer.header("docker-content-digest");
+  if (named == nullptr || named->rfind("sha256:", 0) != 0) return;
+  if (*named == request_.blob.digest.str()) return;
+  throw Error(Errc::mismatch,
+              fmt::format("{} was stored as {}", request_.what, harmless(*named, 80)));
+}
+
+Error Upload::refusal(const HttpResponse& answer) const {
+  return server_error(answer, request_.base, "pushing " + request_.what);
+}
+
+}  // namespace oci
