@@ -14,8 +14,12 @@ const char* name_of(oci::Errc code) {
       return "not-found";
     case oci::Errc::mismatch:
       return "mismatch";
+    case oci::Errc::untrusted:
+      return "untrusted";
     case oci::Errc::denied:
       return "denied";
+    case oci::Errc::refused:
+      return "refused";
     case oci::Errc::stale:
       return "stale";
     case oci::Errc::unavailable:

@@ -200,10 +200,13 @@ int exit_code(const oci::Error& error) {
     case oci::Errc::not_found:
       return exits::k_usage;
     case oci::Errc::mismatch:
-    case oci::Errc::denied:
+    case oci::Errc::untrusted:
       return exits::k_mismatch;
+    case oci::Errc::refused:
+      return exits::k_refused;
     case oci::Errc::stale:
       return exits::k_stale_lock;
+    case oci::Errc::denied:
     case oci::Errc::unavailable:
       return exits::k_network;
     case oci::Errc::machine:

@@ -63,7 +63,7 @@ std::optional<std::int64_t> commit_time(const std::string& directory) {
   if (log.exit == 0) return whole_number(first_line(log.output));
   const auto probe = run_program({"git", "-C", directory, "rev-parse", "--git-dir"});
   if (probe.exit == 0) return std::nullopt;
-  throw oci::Error(oci::Errc::denied,
+  throw oci::Error(oci::Errc::machine,
                    probe.exit == 127
                        ? "git is not installed, so the time of the commit is not known"
                        : "git refuses to read the checkout " + directory)

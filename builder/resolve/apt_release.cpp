@@ -105,16 +105,16 @@ void check_dates(const Stanza& stanza, std::int64_t now) {
   const std::string_view made = stanza.get("Date");
   const std::optional<std::int64_t> date = parse_date(made);
   if (!date)
-    throw Error(Errc::denied, fmt::format("InRelease has no usable Date: \"{}\"", made));
+    throw Error(Errc::untrusted, fmt::format("InRelease has no usable Date: \"{}\"", made));
   if (*date > now + k_clock_slack) {
-    throw Error(Errc::denied, fmt::format("InRelease is from the future: {}", made))
+    throw Error(Errc::untrusted, fmt::format("InRelease is from the future: {}", made))
         .add_hint("check the clock of this machine: date -u");
   }
   const std::string_view until = stanza.get("Valid-Until");
   if (until.empty()) return;
   const std::optional<std::int64_t> limit = parse_date(until);
   if (!limit || *limit < now) {
-    throw Error(Errc::denied, fmt::format("InRelease was valid until {}", until))
+    throw Error(Errc::untrusted, fmt::format("InRelease was valid until {}", until))
         .add_note("an old index could hide security updates; the mirror may be stale");
   }
 }
@@ -123,7 +123,7 @@ void check_name(const Stanza& stanza, const std::string& suite) {
   const std::string_view codename = stanza.get("Codename");
   const std::string_view name = stanza.get("Suite");
   if (suite == codename || suite == name) return;
-  throw Error(Errc::denied, fmt::format("InRelease is for suite \"{}\" (codename \"{}\")",
+  throw Error(Errc::untrusted, fmt::format("InRelease is for suite \"{}\" (codename \"{}\")",
                                         name, codename));
 }
 
@@ -147,7 +147,7 @@ void read_files(std::string_view section, Release& release) {
                           oci::BlobRef{*digest, std::stoull(size)});
   }
   if (release.files.empty())
-    throw Error(Errc::denied, "InRelease lists no files by SHA256");
+    throw Error(Errc::untrusted, "InRelease lists no files by SHA256");
 }
 
 std::string release_url(const std::string& base, const std::string& suite) {
@@ -195,7 +195,7 @@ class MirrorWalk {
 Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
                           const AptEnvironment& environment) {
   if (!is_one_signed_block(message)) {
-    throw Error(Errc::denied, "InRelease is not exactly one signed message");
+    throw Error(Errc::untrusted, "InRelease is not exactly one signed message");
   }
   GpgvResult result = run_gpgv(environment.gpgv, place.keyrings, message);
   const Verdict verdict = judge(result.status);
@@ -204,7 +204,7 @@ Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
       (result.exit_code == 0 || !verdict.missing_keys.empty())) {
     return {std::move(result.output), verdict.fingerprint};
   }
-  Error error(Errc::denied, "no key that we trust has signed InRelease");
+  Error error(Errc::untrusted, "no key that we trust has signed InRelease");
   for (const std::string& objection : verdict.objections)
     error.add_note(objection);
   for (const std::string& key : verdict.missing_keys)
@@ -217,7 +217,7 @@ Signed verify_clearsigned(std::string_view message, const SuitePlace& place,
 void parse_release(const std::string& text, std::int64_t now, Release& release) {
   Deb822Reader reader(text, release.suite + " InRelease");
   Stanza stanza;
-  if (!reader.next(stanza)) throw Error(Errc::denied, "InRelease is empty");
+  if (!reader.next(stanza)) throw Error(Errc::untrusted, "InRelease is empty");
   check_name(stanza, release.suite);
   check_dates(stanza, now);
   for (const std::string_view name : split_words(stanza.get("Architectures")))
@@ -257,7 +257,7 @@ Release fetch_release(oci::HttpClient& http, const SuitePlace& place,
     try {
       return checked(*message, base, place, environment);
     } catch (Error& e) {
-      if (e.code() == Errc::denied) e.number(code::k_untrusted);
+      if (e.code() == Errc::untrusted) e.number(code::k_untrusted);
       e.add_context("checking " + oci::url_for_people(url));
       throw;
     }

@@ -14,7 +14,9 @@ enum class Errc {
   bad_input,    // what the user or a file said cannot be done
   not_found,    // a named thing is not there
   mismatch,     // bytes are not what their name says
-  denied,       // someone said no: credentials, signatures
+  untrusted,    // nobody whom we trust signed it, or what it says cannot be true
+  denied,       // a server, or our rules about servers, said no
+  refused,      // what is there may not be replaced
   stale,        // the lock does not answer what the build file asks
   unavailable,  // a mirror, registry or network did not answer; a retry may help
   machine,      // this machine cannot: disk full, read-only, no namespaces

@@ -83,7 +83,7 @@ class RegistryClient::SpooledWriter final : public BlobWriter {
       : to_(to), path_(std::filesystem::temp_directory_path() / "lithify-XXXXXX") {
     std::string name = path_.string();
     file_ = Fd(::mkostemp(name.data(), O_CLOEXEC));
-    if (!file_)
+    if (file_.get() < 0)
       throw write_error(errno, "making a file in " + path_.parent_path().string());
     ::unlink(name.c_str());
   }
@@ -341,15 +341,15 @@ void RegistryClient::upload(const BlobRef& blob, HttpBody body, Activity& activi
 void RegistryClient::fetch(const BlobRef& blob, BlobStore& into,
                            const std::filesystem::path& partial_directory,
                            Activity& activity) const {
-  DownloadRequest request;
+  std::vector<std::string> urls;
   for (std::size_t i = 0; i < http_->count(); ++i) {
     if (http_->endpoint(i).digests) {
-      request.urls.push_back(http_->base(i) + "/blobs/" + blob.digest.str());
+      urls.push_back(http_->base(i) + "/blobs/" + blob.digest.str());
     }
   }
-  request.blob = blob;
-  request.what = fmt::format("blob {} of {}", blob.digest.brief(), name_);
-  request.hint = fmt::format("see `lithify doctor {}`", name_);
+  const DownloadRequest request{std::move(urls), blob,
+                                fmt::format("blob {} of {}", blob.digest.brief(), name_),
+                                fmt::format("see `lithify doctor {}`", name_)};
   Downloader(*http_, into, partial_directory, shared_.settings().retry)
       .fetch(request, activity, shared_.settings().stop);
 }
@@ -513,13 +513,13 @@ void RegistryClient::set_tag_if(std::string_view tag, const Descriptor& manifest
   if (!is_success(answer.status)) {
     if (!is_kept_tag(answer)) throw refusal(answer, primary(), doing);
     if (digest_of(tag) == manifest.digest) return;
-    throw Error(Errc::denied, fmt::format("{} keeps the tag `{}` as it is", name_, tag))
+    throw Error(Errc::refused, fmt::format("{} keeps the tag `{}` as it is", name_, tag))
         .add_note(refusal(answer, primary(), doing).what());
   }
   const auto now = digest_of(tag);
   if (now == manifest.digest) return;
   throw Error(
-      Errc::denied,
+      Errc::refused,
       fmt::format("the tag `{}` of {} was written by somebody else at the same time", tag,
                   name_))
       .add_note(now ? "it points to " + now->str() : "it is gone");

@@ -68,7 +68,7 @@ class RegistryClient final : public Repository {
   // What a tag names, by one HEAD where the server tells it there.
   std::optional<Digest> digest_of(std::string_view tag) const;
   // Writes a tag if the condition holds, with what HTTP offers to have the server check
-  // it too, and reads it back: Errc::denied if somebody else was there first or the
+  // it too, and reads it back: Errc::refused if somebody else was there first or the
   // registry keeps its tags. A tag that already names the manifest is fine.
   void set_tag_if(std::string_view tag, const Descriptor& manifest,
                   const TagCondition& condition);

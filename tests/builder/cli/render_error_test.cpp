@@ -112,7 +112,9 @@ TEST_CASE("each kind of error has its exit code") {
   CHECK(exit_code(Error(Errc::bad_input, "")) == 2);
   CHECK(exit_code(Error(Errc::not_found, "")) == 2);
   CHECK(exit_code(Error(Errc::mismatch, "")) == 4);
-  CHECK(exit_code(Error(Errc::denied, "")) == 4);
+  CHECK(exit_code(Error(Errc::untrusted, "")) == 4);
+  CHECK(exit_code(Error(Errc::denied, "")) == 6);
+  CHECK(exit_code(Error(Errc::refused, "")) == 3);
   CHECK(exit_code(Error(Errc::stale, "")) == 5);
   CHECK(exit_code(Error(Errc::unavailable, "")) == 6);
   CHECK(exit_code(Error(Errc::machine, "")) == 7);

@@ -132,7 +132,7 @@ TEST_CASE("a release that was changed in any way is refused") {
     text.clear();
   }
   REQUIRE(text != original);
-  CHECK(world.failure() == Errc::denied);
+  CHECK(world.failure() == Errc::untrusted);
 }
 
 TEST_CASE("a mirror that does not answer is no missing suite") {
@@ -151,12 +151,12 @@ TEST_CASE("a release that does not fit is refused although it is signed") {
   SECTION("another suite") {
     replace(head, "Suite: stable", "Suite: old");
     world.archive.publish();
-    CHECK(world.failure() == Errc::denied);
+    CHECK(world.failure() == Errc::untrusted);
   }
   SECTION("expired") {
     head += "Valid-Until: Sun, 30 Nov 2025 23:59:59 UTC\n";
     world.archive.publish();
-    CHECK(world.failure() == Errc::denied);
+    CHECK(world.failure() == Errc::untrusted);
   }
   SECTION("not yet expired") {
     head += "Valid-Until: Mon, 01 Dec 2025 00:00:00 UTC\n";
@@ -165,17 +165,17 @@ TEST_CASE("a release that does not fit is refused although it is signed") {
   }
   SECTION("from the future") {
     world.environment.now = 1761900000;  // 2025-10-31
-    CHECK(world.failure() == Errc::denied);
+    CHECK(world.failure() == Errc::untrusted);
   }
   SECTION("without a date") {
     replace(head, "Date: Sat, 01 Nov 2025 00:00:00 UTC\n", "");
     world.archive.publish();
-    CHECK(world.failure() == Errc::denied);
+    CHECK(world.failure() == Errc::untrusted);
   }
   SECTION("with weak digests only") {
     world.archive.list_name = "SHA1";
     world.archive.publish();
-    CHECK(world.failure() == Errc::denied);
+    CHECK(world.failure() == Errc::untrusted);
   }
   SECTION("without our architecture") {
     replace(head, "amd64", "arm64");
