@@ -163,13 +163,8 @@ class Checker {
 
   void check_map(const YamlNode& node, const Shape& shape) const {
     for (const YamlNode::Entry& entry : node.entries) {
-      if (const auto why = misfit(shape.type, entry.key.text))
-        problems_.error(
-            offence(code::k_bad_value, entry.key.place(),
-                    entry.key.text.empty()
-                        ? "a name here is empty"
-                        : fmt::format("`{}` cannot be a name here", entry.key.text),
-                    *why));
+      if (!shape.expand_keys || !has_reference(entry.key.text))
+        check_key(entry.key, shape, problems_);
       check(entry.value, *shape.item, fmt::format("`{}`", entry.key.text));
     }
   }
@@ -189,6 +184,10 @@ class Checker {
 
   void check_field(const YamlNode::Entry& entry, const SchemaField& field) const {
     const std::string name = fmt::format("`{}`", field.name);
+    if (!field.shape && !field.description.empty())
+      return problems_.error(offence(code::k_misplaced_field, entry.key.place(),
+                                     name + " has no place here",
+                                     std::string(field.description)));
     if (!field.shape)
       return problems_.error(offence(code::k_not_built, entry.key.place(),
                                      not_built(name, "is"), "not built yet"));
@@ -336,6 +335,16 @@ void check_choice(const YamlNode& node, const Shape& shape, const std::string& w
 }
 
 }  // namespace
+
+void check_key(const YamlNode& key, const Shape& map, Problems& problems) {
+  const auto why = misfit(map.type, key.text);
+  if (!why) return;
+  problems.error(offence(code::k_bad_value, key.place(),
+                         key.text.empty()
+                             ? "a name here is empty"
+                             : fmt::format("`{}` cannot be a name here", key.text),
+                         *why));
+}
 
 void check_scalar(const YamlNode& node, const Shape& shape, const std::string& where,
                   Problems& problems) {

@@ -47,6 +47,7 @@ inline constexpr const char* k_to_or_into = "L0107";
 inline constexpr const char* k_output_clash = "L0108";
 inline constexpr const char* k_platform = "L0109";
 inline constexpr const char* k_below_file = "L0110";
+inline constexpr const char* k_push_clash = "L0111";
 
 // Warnings.
 inline constexpr const char* k_same_path = "L0150";

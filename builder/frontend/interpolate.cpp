@@ -165,8 +165,10 @@ class Expander {
           expand(item, *shape.item, where);
         return;
       case Shape::Form::map:
-        for (YamlNode::Entry& entry : node.entries)
+        for (YamlNode::Entry& entry : node.entries) {
+          if (shape.expand_keys) key(entry.key, shape);
           expand(entry.value, *shape.item, fmt::format("`{}`", entry.key.text));
+        }
         return;
       case Shape::Form::either:
         return expand(node, node.is_scalar() ? *shape.shorthand : *shape.item, where);
@@ -180,14 +182,23 @@ class Expander {
  private:
   void scalar(YamlNode& node, const Shape& shape, const std::string& where) const {
     if (!node.is_scalar() || node.multiline || shape.literal) return;
-    if (!has_reference(node.text)) return;
+    if (replace(node)) check_scalar(node, shape, where, problems_);
+  }
+
+  // Whether there was something to replace, and all of it could be.
+  bool replace(YamlNode& node) const {
+    if (!has_reference(node.text)) return false;
     const auto text = scope_.expand(node, problems_);
     if (!text) {
       node.kind = YamlNode::Kind::null;  // already reported
-      return;
+      return false;
     }
     node.text = *text;
-    check_scalar(node, shape, where, problems_);
+    return true;
+  }
+
+  void key(YamlNode& node, const Shape& map) const {
+    if (replace(node)) check_key(node, map, problems_);
   }
 
   void fields(YamlNode& node, const std::vector<SchemaField>& known) const {

@@ -9,6 +9,7 @@
 #include "builder/frontend/fields.h"
 #include "builder/frontend/known_platforms.h"
 #include "builder/frontend/read_config.h"
+#include "builder/frontend/read_push.h"
 #include "builder/frontend/read_steps.h"
 #include "builder/plan/suggest.h"
 
@@ -69,6 +70,7 @@ std::vector<ImageRecipe> ImageReader::read(const std::string& project) {
   for (Declared& image : images_)
     recipes.push_back(std::move(image.recipe));
   check_output_paths(recipes);
+  check_push(recipes, problems_);
   return recipes;
 }
 
@@ -122,6 +124,11 @@ void ImageReader::read_image(Declared& image) {
     for (const YamlNode::Entry& entry : annotations->entries)
       recipe.annotations[entry.key.text] = entry.value.text;
   recipe.layering = read_layering(layering ? &*layering : nullptr);
+  if (const YamlNode* push = own_or_default(*image.node, "push")) {
+    const Scope pushing = push_scope(scope);
+    const YamlNode expanded = expand_field(*push, "push", pushing, problems_);
+    recipe.push = read_push(&expanded, pushing, problems_);
+  }
   for (const oci::Platform& platform : platforms_of(*image.node, scope))
     read_variant(image, platform, for_platform(scope, platform));
   reading_.pop_back();
@@ -142,7 +149,7 @@ void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
   variant.steps = steps.read(items_of(node, "steps"));
   image.recipe.packages_steps = steps.packages_steps();
   variant.config = read_config(node.find("config"), problems_);
-  if (const YamlNode* outputs = outputs_of(*image.node)) {
+  if (const YamlNode* outputs = own_or_default(*image.node, "outputs")) {
     const YamlNode expanded = expand_field(*outputs, "outputs", scope, problems_);
     variant.outputs = read_outputs(&expanded);
   }
@@ -150,9 +157,10 @@ void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
   image.accounts.push_back(std::move(accounts));
 }
 
-const YamlNode* ImageReader::outputs_of(const YamlNode& image) const {
-  const YamlNode* own = image.find("outputs");
-  return own ? own : file_.find("outputs");
+const YamlNode* ImageReader::own_or_default(const YamlNode& image,
+                                            std::string_view field) const {
+  const YamlNode* own = image.find(field);
+  return own ? own : file_.find(field);
 }
 
 From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
@@ -171,18 +179,30 @@ From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
   const auto found = sources_.use(*from, platform, scope);
   if (!found) return read;
   accounts.allow_others();  // those of the base
-  if (!std::holds_alternative<LayoutSource>(found->source->kind)) {
-    oci::Error error = offence(code::k_wrong_source, from->place(),
-                               fmt::format("`{}` is {} and no base for an image",
-                                           from->text, kind_of(*found->source)),
-                               "not an image");
-    error.also_at(found->source->place, "declared here");
-    error.add_hint("`from` is `scratch`, a `layout` source or `image:<name>`");
-    problems_.error(std::move(error));
-  }
+  check_base(*from, *found->source);
   read.kind = From::Kind::source;
   read.name = found->key;
   return read;
+}
+
+void ImageReader::check_base(const YamlNode& from, const Source& source) {
+  const auto* image = std::get_if<ImageSource>(&source.kind);
+  if (std::holds_alternative<LayoutSource>(source.kind) ||
+      (image && !image->build_platform))
+    return;
+  oci::Error error =
+      offence(code::k_wrong_source, from.place(),
+              image ? fmt::format("`{}` is for the builder's platform, whatever the "
+                                  "image is built for",
+                                  from.text)
+                    : fmt::format("`{}` is {} and no base for an image", from.text,
+                                  kind_of(source)),
+              image ? "no base for an image" : "not an image");
+  error.also_at(source.place, "declared here");
+  error.add_hint(image ? "leave `platform: build` out of a source for `from`"
+                       : "`from` is `scratch`, an `image` or `layout` source or "
+                         "`image:<name>`");
+  problems_.error(std::move(error));
 }
 
 From ImageReader::from_image(const YamlNode& from, const oci::Platform& platform,

@@ -39,6 +39,7 @@ class ImageReader {
   void read_variant(Declared& image, const oci::Platform& platform, const Scope& scope);
   From read_from(const YamlNode& node, const oci::Platform& platform, const Scope& scope,
                  Accounts& accounts);
+  void check_base(const YamlNode& from, const Source& source);
   From from_image(const YamlNode& from, const oci::Platform& platform,
                   Accounts& accounts);
   Declared* image_named(const std::string& name);
@@ -47,7 +48,8 @@ class ImageReader {
   void report_unknown_image(const YamlNode& from, const std::string& name);
   std::vector<oci::Platform> platforms_of(const YamlNode& image, const Scope& scope);
   std::vector<oci::Platform> read_platforms(const YamlNode& list, const Scope& scope);
-  const YamlNode* outputs_of(const YamlNode& image) const;
+  // An image's own field, else that of the whole file.
+  const YamlNode* own_or_default(const YamlNode& image, std::string_view field) const;
   void check_output_paths(const std::vector<ImageRecipe>& images);
 
   const YamlNode& file_;

@@ -57,6 +57,11 @@ ArchiveSource read_archive(const YamlNode& node) {
           subdir == "." ? "" : subdir, sha256_of(node)};
 }
 
+ImageSource read_image(const YamlNode& node) {
+  const auto ref = parse_image_ref(text_of(node, "image"));
+  return {ref ? ref->str() : "", text_of(node, "platform") == "build"};
+}
+
 void warn_plain_http(const YamlNode& place, const std::string& note, Problems& problems) {
   oci::Error warning =
       offence(code::k_plain_http, place.place(), "this address is not encrypted", "http");
@@ -101,6 +106,8 @@ std::string kind_of(const Source& source) {
       return "an archive source";
     case 3:
       return "a layout source";
+    case 4:
+      return "an image source";
     default:
       return "an apt source";
   }
@@ -134,6 +141,8 @@ const Source& SourceReader::read(const YamlNode::Entry& entry, const std::string
     source.kind = read_archive(node);
   } else if (node.find("layout")) {
     source.kind = LayoutSource{text_of(node, "layout"), text_of(node, "tag")};
+  } else if (node.find("image")) {
+    source.kind = read_image(node);
   } else {
     source.kind = read_local(node);
   }

@@ -6,6 +6,7 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
+#include "builder/frontend/read_when.h"
 #include "builder/frontend/values.h"
 #include "builder/plan/suggest.h"
 
@@ -70,33 +71,8 @@ std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
 bool StepReader::applies(const YamlNode& step) {
   const YamlNode* when = step.find("when");
   if (!when) return true;
-  bool holds = true;
-  if (const YamlNode* platforms = when->find("platform")) {
-    const std::vector<std::string> any = texts(platforms);
-    holds = std::any_of(any.begin(), any.end(), [this](const std::string& text) {
-      return oci::Platform::parse(text) == platform_;
-    });
-  }
-  for (const YamlNode::Entry& condition : entries_of(*when, "arg"))
-    holds = argument_applies(condition) && holds;
-  return holds;
-}
-
-bool StepReader::argument_applies(const YamlNode::Entry& condition) {
-  const std::string name = "args." + condition.key.text;
-  const std::string* value = scope_.value(name);
-  if (!value) {
-    if (scope_.is_poisoned(name)) return true;
-    oci::Error error = offence(
-        code::k_undefined, condition.key.place(),
-        fmt::format("there is no argument `{}`", condition.key.text), "not in `args`");
-    error.add_hint(did_you_mean(condition.key.text, scope_.names_below("args.")));
-    problems_.error(std::move(error));
-    return true;
-  }
-  scope_.note_use(name);
-  const std::vector<std::string> any = texts(&condition.value);
-  return std::find(any.begin(), any.end(), *value) != any.end();
+  const bool arguments = arguments_hold(*when, scope_, problems_);
+  return platform_holds(*when, platform_) && arguments;
 }
 
 Verb StepReader::read_verb(const YamlNode& step, const YamlNode::Entry& main) {

@@ -31,7 +31,6 @@ class StepReader {
 
  private:
   bool applies(const YamlNode& step);
-  bool argument_applies(const YamlNode::Entry& condition);
   Verb read_verb(const YamlNode& step, const YamlNode::Entry& main);
   Verb packages(const YamlNode& step);
   Verb copy(const YamlNode& step, const YamlNode::Entry& main);

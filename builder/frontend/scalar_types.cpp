@@ -83,6 +83,14 @@ TypeRule rule(Type type) {
       return {"the name of a variable, without `=`", is_variable_name};
     case Type::xattr:
       return {"a name such as `user.note` or `security.capability`", is_xattr_name};
+    case Type::image_ref:
+      return {"an image such as `docker.io/library/debian:12`", parses<parse_image_ref>};
+    case Type::repository:
+      return {"a repository such as `registry.example/shop/cart`",
+              parses<parse_repository>};
+    case Type::image_tag:
+      return {"a tag: letters, digits, `_`, and `.` and `-` behind the first",
+              oci::Reference::is_tag};
   }
   return {"text", anything};
 }
@@ -111,11 +119,24 @@ std::string reason_of_pattern(std::string_view text) {
   return why ? fmt::format("the pattern {}", *why) : "";
 }
 
+std::string reason_of_reference(Type type, std::string_view text) {
+  std::string reason = reference_refusal(text);
+  if (!reason.empty()) return reason;
+  return type == Type::repository
+             ? "`tags` says the tags, and the digest is what is built"
+             : fmt::format(
+                   "which one? say `{}:latest` or another "
+                   "tag, or a digest",
+                   text);
+}
+
 std::string special_case(Type type, std::string_view text) {
   if (text.empty()) return "";
   const bool in_image = type == Type::image_path || type == Type::image_file;
   const bool pattern =
       type == Type::source_path || type == Type::glob || type == Type::image_glob;
+  if (type == Type::image_ref || type == Type::repository)
+    return reason_of_reference(type, text);
   std::string reason = in_image || pattern ? reason_of_path(text) : "";
   if (reason.empty() && in_image) reason = reason_in_image(text);
   if (reason.empty() && pattern) reason = reason_of_pattern(text);

@@ -34,6 +34,10 @@ Shape nullable(Shape shape) {
   shape.nullable = true;
   return shape;
 }
+Shape with_expanded_keys(Shape map) {
+  map.expand_keys = true;
+  return map;
+}
 // At least one.
 Shape some(Shape list) {
   list.some = true;
@@ -69,6 +73,8 @@ const Shape k_sha256 = scalar(Type::sha256);
 const Shape k_epoch = scalar(Type::epoch);
 const Shape k_url = scalar(Type::url);
 const Shape k_signal = scalar(Type::signal);
+const Shape k_image_ref = scalar(Type::image_ref);
+const Shape k_repository = scalar(Type::repository);
 const Shape k_nullable_text = nullable(scalar(Type::text));
 const Shape k_version = literal(integer(1, 1));
 const Shape k_strip = integer(0, 32);
@@ -82,6 +88,8 @@ const Shape k_literal_boolean = literal(k_boolean);
 const Shape k_drop_item = choice({"docs", "man", "locales", "info"});
 const Shape k_strategy = choice({"by-step", "single", "by-package"});
 const Shape k_compression = choice({"zstd", "gzip", "none"});
+const Shape k_source_platform = choice({"target", "build"});
+const Shape k_tag_rule = choice({"once", "move"});
 
 // Lists and maps of them.
 const Shape k_texts = list_of(k_text);
@@ -147,7 +155,10 @@ const Shape k_source = {
         {{"layout", &k_some_text, "An OCI image layout directory."},
          {{"tag", &k_text, "Which image of it.", "the only one"}}},
         {{"apt", &k_apt, "A Debian package archive."}, {}},
-        {{"image", nullptr, ""}, {}},
+        {{"image", &k_image_ref, "An image in a registry, by tag or digest."},
+         {{"platform", &k_source_platform,
+           "For which platform: the image's, or the builder's own.", "target"},
+          {"verify", nullptr, ""}}},
         {{"git", nullptr, ""}, {}},
         {{"apk", nullptr, ""}, {}},
     }};
@@ -298,13 +309,29 @@ const Shape k_output = {
         {{"sbom", nullptr, ""}, {}},
     }};
 const Shape k_outputs = list_of(k_output);
+const Shape k_push_when = record({
+    {"arg", &k_when_args, "Only when each argument has one of its values."},
+    {"platform", nullptr, "one push is one index of all platforms"},
+    {"matrix", nullptr, ""},
+});
+const Shape k_tags = with_expanded_keys(map_of(Type::image_tag, k_tag_rule));
+const Shape k_push_target = record({
+    {"repo", &k_repository, "The repository, without tag or digest.", "", true},
+    {"tags", &k_tags,
+     "Tags: `once` is written and never changed, `move` is moved by each push.",
+     "none, by digest alone"},
+    {"when", &k_push_when, "Conditions; all must hold."},
+    {"compression", nullptr, ""},
+});
+const Shape k_push = list_of(k_push_target);
 
 const Shape k_image = {
     .form = Form::record,
     .noun = "image",
     .fields = {
         {"description", &k_text, "What the image is."},
-        {"from", &k_text, "`scratch`, a layout source or `image:<name>`.", "", true},
+        {"from", &k_text, "`scratch`, an image or layout source, or `image:<name>`.", "",
+         true},
         {"platforms", &k_platforms, "Platforms to build for.", "those of the file"},
         {"defaults", &k_defaults, "Defaults for steps."},
         {"steps", &k_steps, "What is put into the image, in order."},
@@ -318,7 +345,7 @@ const Shape k_image = {
         {"tests", nullptr, ""},
         {"policy", nullptr, ""},
         {"sign", nullptr, ""},
-        {"push", nullptr, ""},
+        {"push", &k_push, "Registries the image is pushed to.", "those of the file"},
     }};
 const Shape k_images = some(map_of(Type::image_name, k_image));
 
@@ -336,7 +363,7 @@ const Shape k_file = record({
     {"stages", nullptr, ""},
     {"policy", nullptr, ""},
     {"sign", nullptr, ""},
-    {"push", nullptr, ""},
+    {"push", &k_push, "Where images are pushed that do not say so themselves."},
 });
 
 }  // namespace

@@ -41,6 +41,9 @@ enum class Type {
   signal,
   variable,
   xattr,  // the name of an extended attribute
+  image_ref,
+  repository,
+  image_tag,
 };
 
 // "an octal mode such as 0644"
@@ -52,7 +55,9 @@ struct Shape;
 
 struct SchemaField {
   std::string_view name;
-  const Shape* shape;  // nullptr: part of the language, not built by this version
+  // nullptr: part of the language, not built by this version; or, with a description, no
+  // part of it here, and the description says why.
+  const Shape* shape;
   std::string_view description;
   std::string_view fallback = "";  // the default, for people
   bool required = false;
@@ -76,6 +81,7 @@ struct Shape {
   std::int64_t min = 0;                        // integer
   std::int64_t max = 0;                        // integer
   bool literal = false;                        // scalar: $(…) is text like any other
+  bool expand_keys = false;                    // map: $(…) in a key is replaced
   bool nullable = false;
 
   const Shape* item = nullptr;       // list, map: of the values; either: when no scalar

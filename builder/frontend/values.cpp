@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/error.h"
+
 #include "builder/plan/glob.h"
 
 namespace lithify {
@@ -307,6 +309,47 @@ bool is_image_name(std::string_view text) {
     if (text[i] != '-' && !word(text[i - 1])) return false;
   }
   return true;
+}
+
+namespace {
+
+bool names_tag(std::string_view text) {
+  const std::string_view name = text.substr(0, text.find('@'));
+  const std::size_t colon = name.rfind(':');
+  return colon != std::string_view::npos &&
+         name.find('/', colon) == std::string_view::npos;
+}
+
+std::optional<oci::Reference> parse_reference(std::string_view text) {
+  try {
+    return oci::Reference::parse(text);
+  } catch (const oci::Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<oci::Reference> parse_image_ref(std::string_view text) {
+  auto parsed = parse_reference(text);
+  return parsed && (parsed->digest || names_tag(text)) ? parsed : std::nullopt;
+}
+
+std::optional<std::string> parse_repository(std::string_view text) {
+  const auto parsed = parse_reference(text);
+  if (!parsed || parsed->digest || names_tag(text)) return std::nullopt;
+  return parsed->name();
+}
+
+std::string reference_refusal(std::string_view text) {
+  try {
+    oci::Reference::parse(text);
+    return "";
+  } catch (const oci::Error& error) {
+    const std::string why = error.what();
+    const std::string start = fmt::format("`{}` is no image reference: ", text);
+    return why.starts_with(start) ? why.substr(start.size()) : why;
+  }
 }
 
 bool is_account_name(std::string_view text) {

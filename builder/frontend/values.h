@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "oci/base/digest.h"
+#include "oci/base/reference.h"
 
 #include "builder/plan/recipe.h"
 
@@ -40,6 +41,12 @@ bool is_glob(std::string_view text);        // below a source's root
 bool is_image_glob(std::string_view text);  // "/var/log/**" or "**/*.pyc"
 bool is_identifier(std::string_view text);  // names of sources, images, arguments, steps
 bool is_image_name(std::string_view text);  // what a repository may be called
+// An image in a registry with a tag or a digest, since what `latest` is nobody says twice
+// alike; reference_refusal() says what is wrong with other text.
+std::optional<oci::Reference> parse_image_ref(std::string_view text);
+// "registry.example/shop/cart", as Reference::name(): no tag and no digest.
+std::optional<std::string> parse_repository(std::string_view text);
+std::string reference_refusal(std::string_view text);
 bool is_account_name(std::string_view text);
 bool is_owner(std::string_view text);  // "0:0", "app", "app:web"
 bool is_signal(std::string_view text);

@@ -17,7 +17,7 @@ namespace lithify {
 
 // An image whose layers are reused as they are.
 struct BaseImage {
-  std::string location;  // "layout:<directory>"
+  std::string location;  // "layout:<directory>", "image:<domain>/<path>"
   oci::Descriptor manifest;
 };
 
@@ -44,6 +44,7 @@ struct ImagePlan {
   std::vector<VariantPlan> variants;  // more than one: an index
   std::map<std::string, std::string> annotations;
   Layering layering;
+  std::vector<PushTarget> push;
 };
 
 struct BuildPlan {

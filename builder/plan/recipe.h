@@ -42,6 +42,11 @@ struct LayoutSource {
   std::string tag;  // empty: the only image there
 };
 
+struct ImageSource {
+  std::string ref;              // Reference::str(); a digest in it selects
+  bool build_platform = false;  // the builder's own instead of the image's
+};
+
 struct AptSource {
   std::string uri;  // empty: LITHIFY_APT_MIRROR, user's config, the machine's apt
   std::vector<std::string> suites;
@@ -52,7 +57,9 @@ struct AptSource {
 struct Source {
   std::string name;  // as written
   Place place;
-  std::variant<LocalSource, UrlSource, ArchiveSource, LayoutSource, AptSource> kind;
+  std::variant<LocalSource, UrlSource, ArchiveSource, LayoutSource, ImageSource,
+               AptSource>
+      kind;
 };
 
 // ---- steps
@@ -209,6 +216,20 @@ struct Output {
   Place place;
 };
 
+// What a tag of a registry may do: `once` is written and never changed, `move` moves.
+struct TagRule {
+  std::string name;
+  bool once = true;
+  Place place;
+};
+
+// One push is one manifest or one index of all platforms.
+struct PushTarget {
+  std::string repository;     // Reference::name(): "registry.example/shop/cart"
+  std::vector<TagRule> tags;  // in the order written; empty: by digest alone
+  Place place;
+};
+
 // One image for one platform, everything expanded.
 struct ImageVariant {
   oci::Platform platform;
@@ -229,6 +250,7 @@ struct ImageRecipe {
   std::size_t packages_steps = 0;  // as written, those that `when` switches off included
   std::map<std::string, std::string> annotations;
   Layering layering;
+  std::vector<PushTarget> push;  // those whose `when` holds
 };
 
 // Where `created` comes from when SOURCE_DATE_EPOCH is not set.

@@ -346,6 +346,7 @@ BuildPlan lower(const Recipe& recipe, const Lock& lock, const BaseManifests& bas
     made.name = image.name;
     made.annotations = image.annotations;
     made.layering = image.layering;
+    made.push = image.push;
     for (const ImageVariant& variant : image.variants) {
       made.variants.push_back(lowering.lower(image, variant));
     }

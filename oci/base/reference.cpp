@@ -110,13 +110,6 @@ bool is_component(std::string_view component) {
   }
 }
 
-bool is_tag(std::string_view tag) {
-  return !tag.empty() && tag.size() <= k_max_tag && tag.front() != '.' &&
-         tag.front() != '-' && std::all_of(tag.begin(), tag.end(), [](char c) {
-           return is_alnum(c) || c == '_' || c == '.' || c == '-';
-         });
-}
-
 Digest parse_digest(std::string_view text, std::string_view digest) {
   const std::size_t colon = digest.find(':');
   if (colon == std::string_view::npos || colon == 0) {
@@ -173,6 +166,13 @@ void check_name(std::string_view text, std::string_view name, const Reference& p
 }
 
 }  // namespace
+
+bool Reference::is_tag(std::string_view text) {
+  return !text.empty() && text.size() <= k_max_tag && text.front() != '.' &&
+         text.front() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
+           return is_alnum(c) || c == '_' || c == '.' || c == '-';
+         });
+}
 
 Reference Reference::parse(std::string_view text) {
   if (text.size() > k_max_text) {

@@ -21,6 +21,7 @@ struct Reference {
   // Throws Errc::bad_input with one text per class of mistake: empty name, upper case,
   // too long, bad character, bad digest (distribution/reference's grammar).
   static Reference parse(std::string_view text);
+  static bool is_tag(std::string_view text);
   // domain/path, without tag and digest.
   std::string name() const { return domain + "/" + path; }
   std::string str() const;

@@ -63,7 +63,7 @@ TEST_CASE("the JSON Schema comes from the table") {
   CHECK(image["config"]["properties"]["entrypoint"]["description"] ==
         "The program; `null` clears it.");
   CHECK(schema["definitions"]["step"]["oneOf"].size() == 9);
-  CHECK(schema["definitions"]["source"]["oneOf"].size() == 5);
+  CHECK(schema["definitions"]["source"]["oneOf"].size() == 6);
   CHECK(json_schema() == json_schema());
 }
 
