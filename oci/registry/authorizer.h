@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,17 +26,23 @@ struct AuthorizerSettings {
   std::string path;    // the repository
   std::vector<std::string> trusted_realms = {};  // hosts that may get secrets too
   TlsSettings tls = {};                          // of the origin, and of realms there
+  // For tests of what expires; empty: the steady clock.
+  std::function<std::chrono::steady_clock::time_point()> clock = {};
 };
 
-// How a registry wants to be asked, learned from its answers. Safe to share between
-// threads: one fetches a token, the others wait for it.
+// How a registry wants to be asked, learned from its answers (distribution token
+// specification; RFC 7617). A secret goes to the origin, and to the token server that it
+// names if realm_policy.h lets it; any other is asked for anonymous tokens only. Safe to
+// share between threads: one fetches a token, the others wait for it.
 class Authorizer {
  public:
   Authorizer(HttpClient& http, Keychain& keys, AuthorizerSettings settings);
   ~Authorizer();
 
-  // What to send as "Authorization" for `scopes`; nullopt as long as nobody asked. A
-  // token that ends within `needed` is renewed first.
+  // What to send as "Authorization" for `scopes`, to the origin only; nullopt as long as
+  // nobody asked. A token that ends within `needed` is renewed first, unless it has lived
+  // less than half its life: a new one would hardly last longer. A token server that
+  // refuses several scopes at once is asked for the first alone: see only_first().
   std::optional<Secret> header(const Scopes& scopes, std::chrono::seconds needed,
                                std::stop_token stop);
 
@@ -46,6 +53,10 @@ class Authorizer {
   // the host, where the credential came from, and what to type.
   void challenged(const HttpResponse& answer, const std::optional<Secret>& sent,
                   const Scopes& scopes, std::stop_token stop);
+
+  // True if the token for `scopes` is for the first of them alone, since the token server
+  // refused the rest: a mount from another repository will not work then, the push may.
+  bool only_first(const Scopes& scopes) const;
 
   // For people: "the password of me from ~/.docker/config.json, key ghcr.io", "no
   // credentials (looked in …)".
