@@ -52,16 +52,6 @@ std::string joined(const std::vector<std::string>& texts, std::string_view separ
   return all;
 }
 
-std::string told(const Credential& credential) {
-  const std::string whose =
-      credential.username.empty() || credential.username == "<token>"
-          ? std::string()
-          : " of " + harmless(credential.username, 100);
-  constexpr const char* k_nouns[] = {"password", "identity token", "registry token"};
-  return fmt::format("the {}{} from {}", k_nouns[static_cast<int>(credential.kind)],
-                     whose, credential.origin);
-}
-
 // What is known for one set of scopes.
 struct Grant {
   Scopes further = {};      // that the server asked for beyond those
@@ -149,7 +139,7 @@ struct Authorizer::State {
 };
 
 std::string Authorizer::State::credential_used() const {
-  if (credential) return told(*credential);
+  if (credential) return credential_for_people(*credential);
   const std::vector<std::string> places = keys.places();
   if (places.empty()) return "no credentials";
   return fmt::format("no credentials (looked in {})", joined(places, ", "));
@@ -230,8 +220,9 @@ Error Authorizer::State::token_refused(const HttpResponse& answer) const {
   const Error cause = server_error(answer, realm->url, "asking for a token");
   Error error(Errc::denied, cause.what());
   if (credential && realm->gets_secrets && answer.status == 401) {
-    error = Error(Errc::denied, fmt::format("{} was refused by {}", told(*credential),
-                                            harmless(realm->origin.str(), 200)));
+    error = Error(Errc::denied,
+                  fmt::format("{} was refused by {}", credential_for_people(*credential),
+                              harmless(realm->origin.str(), 200)));
     error.add_note(cause.what());
   } else if (credential && !realm->gets_secrets) {
     return not_allowed(answer, {});
@@ -292,7 +283,7 @@ void Authorizer::State::learn_basic(std::stop_token stop) {
     throw with_login_hint(
         Error(Errc::denied, fmt::format("{} wants a password, and there "
                                         "is only {}",
-                                        host(), told(*credential))));
+                                        host(), credential_for_people(*credential))));
   }
   // A registry token goes as it is, whatever the server says.
   mode = has(Kind::password) ? Mode::basic : Mode::bearer;
@@ -349,7 +340,8 @@ bool Authorizer::State::adopt_change(Grant& grant, const Scopes& scopes,
 void Authorizer::State::secret_refused(std::stop_token stop) {
   if (look_again(std::move(stop))) return;
   throw with_login_hint(Error(
-      Errc::denied, fmt::format("{} was refused by {}", told(*credential), host())));
+      Errc::denied,
+      fmt::format("{} was refused by {}", credential_for_people(*credential), host())));
 }
 
 void Authorizer::State::token_not_enough(const HttpResponse& answer,
@@ -373,20 +365,21 @@ void Authorizer::State::token_not_enough(const HttpResponse& answer,
 Error Authorizer::State::not_allowed(const HttpResponse& answer,
                                      const Scopes& scopes) const {
   const std::string what = scopes.empty() ? "" : " " + harmless(joined(scopes, " "), 200);
+  const bool shown = mode == Mode::basic || !realm || realm->gets_secrets;
   Error error(Errc::denied,
               fmt::format("{} refuses{} to {}", host(), what.empty() ? " access" : what,
-                          credential_used()));
+                          shown ? credential_used() : "an anonymous token"));
   const std::vector<ServerProblem> problems = read_problems(answer);
   if (!problems.empty() && !problems.front().message.empty()) {
     error.add_note(fmt::format("the server says: {}", problems.front().message));
   }
-  if (mode == Mode::bearer && credential && realm && !realm->gets_secrets) {
+  if (credential && !shown) {
     const std::string place = harmless(realm->origin.host, 200);
     error.add_note(
         fmt::format("{} names the token server {}, which is not known to "
                     "belong to it: it was asked for an anonymous token, and "
                     "not shown {}",
-                    host(), place, told(*credential)));
+                    host(), place, credential_for_people(*credential)));
     error.add_hint(
         fmt::format("if {} may see that secret, add it to `trusted-realms` or "
                     "to LITHIFY_TRUSTED_REALMS",

@@ -89,8 +89,9 @@ std::optional<Credential> CredentialHelper::get(const std::string& server,
   nlohmann::json answer;
   try {
     answer = parse_json(result.output.reveal(), "the answer of " + program_);
-  } catch (const Error& e) {
-    throw Error(Errc::denied, e.what());
+  } catch (const Error&) {
+    // Its own words may repeat what the helper said.
+    throw Error(Errc::denied, "the answer of " + program_ + " is no JSON");
   }
   if (!answer.is_object()) {
     throw Error(Errc::denied, "the answer of " + program_ + " is no JSON object");

@@ -7,11 +7,13 @@
 #include <mutex>
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "oci/base/error.h"
 #include "oci/registry/auth_document.h"
 #include "oci/registry/credential_helper.h"
+#include "oci/registry/server_error.h"
 
 namespace oci {
 
@@ -119,6 +121,15 @@ class FileKeychain final : public Keychain {
 };
 
 }  // namespace
+
+std::string credential_for_people(const Credential& credential) {
+  const bool named = !credential.username.empty() && credential.username != "<token>";
+  constexpr const char* k_nouns[] = {"password", "identity token", "registry token"};
+  return fmt::format("the {}{}{} from {}", k_nouns[static_cast<int>(credential.kind)],
+                     named ? " of " : "",
+                     named ? harmless(credential.username, 100) : std::string(),
+                     credential.origin);
+}
 
 std::unique_ptr<Keychain> file_keychain(KeychainPlaces places) {
   return std::make_unique<FileKeychain>(std::move(places));

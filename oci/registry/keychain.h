@@ -23,6 +23,9 @@ struct Credential {
   std::string origin = {};
 };
 
+// "the password of me from /home/me/.docker/config.json, key ghcr.io".
+std::string credential_for_people(const Credential& credential);
+
 class Keychain {
  public:
   virtual ~Keychain() = default;

@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t k_max_answer = 256 * 1024;
 constexpr std::chrono::seconds k_total_timeout{60};
 constexpr const char* k_client_id = "lithify";
+constexpr const char* k_doing = "asking for a token";
 constexpr std::int64_t k_min_lifetime = 60;
 constexpr std::int64_t k_max_lifetime = 24 * 60 * 60;
 
@@ -101,7 +102,13 @@ Secret token_text(const nlohmann::json& answer) {
 
 // Its text stays out of every message: it is the token.
 Token read_token(const Secret& text, const std::string& shown) {
-  const nlohmann::json answer = parse_json(text.reveal(), "the token of " + shown);
+  nlohmann::json answer;
+  try {
+    answer = parse_json(text.reveal(), "a token");
+  } catch (const Error&) {
+    // Its own words may repeat a key, and a server could call that as its token.
+    throw Error(Errc::unavailable, shown + " answers with what is no JSON object");
+  }
   Token token;
   if (answer.is_object()) token = {token_text(answer), lifetime_of(answer)};
   if (token.text.empty()) {
@@ -151,11 +158,14 @@ TokenAnswer request_token(HttpClient& http, const TokenRequest& request,
   const bool post =
       request.credential && request.credential->kind == Credential::Kind::identity_token;
   SecretSink body;
-  HttpResponse answer =
-      http.send(post ? post_request(request) : get_request(request), body, stop);
+  const auto send = [&](const HttpRequest& sent) {
+    return during([&] { return fmt::format("{} at {}", k_doing, place_of(request.url)); },
+                  [&] { return http.send(sent, body, stop); });
+  };
+  HttpResponse answer = send(post ? post_request(request) : get_request(request));
   const bool not_known = answer.status == 404 || answer.status == 405;
   if (post && not_known && !request.credential->username.empty()) {
-    answer = http.send(get_request(request), body, stop);
+    answer = send(get_request(request));
   }
   if (answer.status >= 200 && answer.status < 300) {
     return {read_token(body.take(), place_of(request.url))};
@@ -167,7 +177,10 @@ TokenAnswer request_token(HttpClient& http, const TokenRequest& request,
   if (answer.status >= 300 && answer.status < 400) {
     throw redirect_refused(answer, request.url);
   }
-  throw server_error(answer, request.url, "asking for a token");
+  const Error cause = server_error(answer, request.url, k_doing);
+  if (cause.code() == Errc::unavailable) throw cause;
+  // "Not found" is said of what was to be done with the token.
+  throw Error(Errc::denied, cause.what());
 }
 
 }  // namespace oci
