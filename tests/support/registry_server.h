@@ -103,7 +103,7 @@ class RegistryServer {
   int connections_ = 0;
   std::vector<Rule> rules_;
   std::vector<Event> events_;
-  std::size_t cleared_ = 0;  // events that were forgotten: numbers go on
+  std::size_t cleared_ = 0;             // events that were forgotten: numbers go on
   std::map<int, std::thread> threads_;  // by the number of the connection
   std::map<int, int> open_;             // its descriptor, while it is open
   std::thread acceptor_;
