@@ -168,7 +168,7 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
   prepared.epoch =
       epoch_of(workspace.recipe.epoch, workspace.recipe.directory, session.environment());
   prepared.plan = lower(workspace.recipe, prepared.lock,
-                        base_manifests(workspace.recipe, prepared.lock),
+                        base_manifests(workspace.recipe, prepared.lock, session.world()),
                         {images, prepared.epoch.seconds});
   return prepared;
 }

@@ -15,10 +15,11 @@ namespace lithify {
 namespace {
 
 constexpr std::string_view k_layout = "layout:";
+constexpr std::string_view k_image = "image:";
 
 // The base's layers on each other, as steps, so that they are remembered like any others.
-Graph base_graph(const BaseImage& base, const oci::Platform& platform) {
-  const auto repository = open_base(base.location);
+Graph base_graph(Session& session, const BaseImage& base, const oci::Platform& platform) {
+  const auto repository = open_base(session, base.location);
   const BaseLayers layers = base_layers(*repository, base.manifest, base.location);
   Graph graph;
   Step unpack;
@@ -43,7 +44,9 @@ Graph base_graph(const BaseImage& base, const oci::Platform& platform) {
 
 }  // namespace
 
-std::unique_ptr<oci::Repository> open_base(const std::string& location) {
+std::unique_ptr<oci::Repository> open_base(Session& session,
+                                           const std::string& location) {
+  if (location.rfind(k_image, 0) == 0) return oci::named_store(session.store());
   if (location.rfind(k_layout, 0) != 0) {
     throw oci::Error(oci::Errc::internal, "a base at " + location);
   }
@@ -54,7 +57,7 @@ Tree root_tree(Session& session, const VariantPlan& variant,
                std::span<const Tree> results, Workshop& workshop,
                oci::Activity& activity) {
   if (!variant.base) return merged_changes(variant, results, {});
-  const Graph graph = base_graph(*variant.base, variant.platform);
+  const Graph graph = base_graph(session, *variant.base, variant.platform);
   const Tree layers = run_graph(graph, *workshop.executor, *workshop.steps,
                                 session.jobs(), activity, session.stop())
                           .back();

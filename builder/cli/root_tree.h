@@ -8,8 +8,8 @@
 
 namespace lithify {
 
-// Opens BaseImage::location.
-std::unique_ptr<oci::Repository> open_base(const std::string& location);
+// Opens BaseImage::location; for one in a registry the store, which has its documents.
+std::unique_ptr<oci::Repository> open_base(Session& session, const std::string& location);
 
 Tree root_tree(Session& session, const VariantPlan& variant,
                std::span<const Tree> results, Workshop& workshop,

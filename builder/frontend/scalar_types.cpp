@@ -122,12 +122,9 @@ std::string reason_of_pattern(std::string_view text) {
 std::string reason_of_reference(Type type, std::string_view text) {
   std::string reason = reference_refusal(text);
   if (!reason.empty()) return reason;
-  return type == Type::repository
-             ? "`tags` says the tags, and the digest is what is built"
-             : fmt::format(
-                   "which one? say `{}:latest` or another "
-                   "tag, or a digest",
-                   text);
+  if (type == Type::repository)
+    return "`tags` says the tags, and the digest is what is built";
+  return fmt::format("it names no tag: say `{}:latest`, another tag or a digest", text);
 }
 
 std::string special_case(Type type, std::string_view text) {

@@ -23,6 +23,7 @@ namespace media = oci::media_type;
 struct Ground {
   oci::ImageConfig config;
   std::vector<oci::Descriptor> layers;
+  std::string origin = {};  // PackedLayer::origin of all of them
 };
 
 oci::Compression compression_of(Layering::Compression choice) {
@@ -51,6 +52,12 @@ void complete_history(oci::ImageConfig& config, std::size_t layers) {
                     [](const oci::History& line) { return !line.empty_layer; }));
   if (told == layers) return;
   config.history.assign(layers, {config.created, "layer of the base image"});
+}
+
+// The repository of a base that is in a registry; empty for others.
+std::string registry_of(const BaseImage& base) {
+  constexpr std::string_view k_prefix = "image:";
+  return base.location.starts_with(k_prefix) ? base.location.substr(k_prefix.size()) : "";
 }
 
 oci::Descriptor put_document(oci::Repository& to, std::string_view text,
@@ -96,7 +103,7 @@ class Packer {
 
     std::vector<PackedLayer> layers;
     for (const oci::Descriptor& layer : ground.layers)
-      layers.push_back({"base", layer, 0, true, true});
+      layers.push_back({"base", layer, 0, true, true, ground.origin});
     for (const LayerChange& layer : layer_changes(variant, plan_.layering, results_)) {
       const bool empty = layer.change.nodes().empty();
       config.history.push_back({created_, layer.history, "", empty});
@@ -128,7 +135,9 @@ class Packer {
           complete_history(ground.config, manifest.layers.size());
           for (const oci::Descriptor& layer : manifest.layers)
             ground.layers.push_back(with_oci_type(layer));
-          oci::replicate(*repository, base.manifest, context_.to, activity);
+          ground.origin = registry_of(base);
+          if (ground.origin.empty())
+            oci::replicate(*repository, base.manifest, context_.to, activity);
           return ground;
         });
   }

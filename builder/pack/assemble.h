@@ -25,6 +25,9 @@ struct PackedLayer {
   std::uint64_t uncompressed_size = 0;  // 0: of a base, not known
   bool from_base = false;
   bool reused = false;  // written by an earlier build
+  // The repository that has it, "docker.io/library/debian": it may not be in the store,
+  // because packing did not need it. Empty: it is there.
+  std::string origin = {};
 };
 
 struct PackedVariant {
@@ -45,11 +48,13 @@ struct PackContext {
   oci::Repository& to;  // gets all blobs and manifests; holds the contents of trees
   oci::WorkerPool& workers;
   LayerCache* cache = nullptr;  // null: every layer is written anew
-  // Opens BaseImage::location.
+  // Opens BaseImage::location. Of a base in a registry the manifest and the configuration
+  // alone are read, which the store has.
   std::function<std::unique_ptr<oci::Repository>(const std::string& location)> open_base;
   std::int64_t epoch = 315532800;
 };
 
+// Layers of a base in a layout are copied, those of one in a registry only referred to.
 // `results` are the trees of the graph's steps. Sets no tag.
 PackedImage pack(const ImagePlan& plan, std::span<const Tree> results,
                  const PackContext& context, oci::Activity& activity,

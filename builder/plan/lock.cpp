@@ -73,6 +73,7 @@ class EntryWriter {
 
 void write(EntryWriter& entry, const LockedImage& image) {
   entry.field("ref", image.ref);
+  if (image.index) entry.field("index", image.index->str());
   entry.field("platform", image.platform.str());
   entry.field("manifest", image.manifest.str());
   entry.field("size", image.size);

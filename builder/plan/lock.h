@@ -64,12 +64,15 @@ struct LockedUrl {
   auto operator<=>(const LockedUrl&) const = default;
 };
 
-// A base from an OCI layout.
+// An image from an OCI layout or a registry.
 struct LockedImage {
-  std::string ref;  // "layout:base:v1"
+  std::string ref;  // "layout:base:v1", "docker.io/library/debian:12" (Reference::str())
   oci::Platform platform;
   oci::Digest manifest;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;  // of the manifest
+  // Of a registry's image: what the ref meant, if that was an index. Other platforms of
+  // the ref are looked for there, so that a tag that moves does not tear them apart.
+  std::optional<oci::Digest> index = {};
   auto operator<=>(const LockedImage&) const = default;
 };
 

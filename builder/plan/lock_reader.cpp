@@ -275,7 +275,7 @@ class EntryReader {
 
 LockedImage read_image(EntryReader& entry) {
   return {entry.text("ref"), entry.platform("platform"), entry.digest("manifest"),
-          entry.size("size")};
+          entry.size("size"), entry.optional_digest("index")};
 }
 
 LockedIndex read_index(EntryReader& entry) {

@@ -16,8 +16,9 @@ namespace lithify {
 
 // Bytes that the lock has already named; gives a tree with one file. The only operation
 // that may use the network. `location` is an http(s) URL, "apt:<source>/<pool path>",
-// "layout:<directory>" (the blob is in that OCI layout) or "file:<path>"; it says where
-// to look and is not part of the key, which is the digest alone.
+// "layout:<directory>" (the blob is in that OCI layout), "image:<domain>/<path>" (in that
+// repository of a registry) or "file:<path>"; it says where to look and is not part of
+// the key, which is the digest alone.
 struct Fetch {
   std::string location;
   oci::Digest expected;

@@ -14,5 +14,7 @@ inline constexpr const char* k_virtual_package = "L0204";
 inline constexpr const char* k_mirror = "L0205";
 inline constexpr const char* k_untrusted = "L0206";
 inline constexpr const char* k_offline = "L0207";
+inline constexpr const char* k_no_image = "L0208";
+inline constexpr const char* k_no_platform = "L0209";
 
 }  // namespace lithify::code

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/reference.h"
+
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
 #include "builder/resolve/requests.h"
@@ -58,7 +60,8 @@ class VariantLowering {
       case From::Kind::scratch:
         break;
       case From::Kind::source:
-        plan.base = base_image(variant);
+        plan.base = locked_image(recipe_.sources.at(variant.from.name), variant.platform,
+                                 variant.from.place);
         break;
       case From::Kind::image: {
         const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
@@ -70,25 +73,28 @@ class VariantLowering {
     return plan;
   }
 
-  const LockedImage& locked_base(const LayoutSource& source,
-                                 const oci::Platform& platform, const Place& place) {
-    const std::string ref = layout_ref(source);
+  // The image of a layout or image source, as locked for an image for `platform`.
+  BaseImage locked_image(const Source& source, const oci::Platform& platform,
+                         const Place& place) {
+    const std::string ref = *image_ref(source);
+    const oci::Platform its = image_platform(source, platform);
     for (const LockedImage& image : lock_.images) {
-      if (image.ref == ref && image.platform == platform) return image;
+      if (image.ref != ref || image.platform != its) continue;
+      return {
+          location_of(source),
+          {std::string(oci::media_type::k_manifest), image.manifest, image.size, its}};
     }
     throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
         .number("L0210")
-        .at(place, ref + " is not in the lock for " + platform.str())
+        .at(place, ref + " is not in the lock for " + its.str())
         .add_hint("run `lithify lock` and commit the result");
   }
 
-  BaseImage base_image(const ImageVariant& variant) {
-    const Source& source = recipe_.sources.at(variant.from.name);
-    const auto& layout = std::get<LayoutSource>(source.kind);
-    const LockedImage& locked = locked_base(layout, variant.platform, variant.from.place);
-    return {"layout:" + absolute(recipe_, layout.path),
-            {std::string(oci::media_type::k_manifest), locked.manifest, locked.size,
-             variant.platform}};
+  std::string location_of(const Source& source) const {
+    if (const auto* layout = std::get_if<LayoutSource>(&source.kind))
+      return "layout:" + absolute(recipe_, layout->path);
+    const auto& image = std::get<ImageSource>(source.kind);
+    return "image:" + oci::Reference::parse(image.ref).name();
   }
 
   // One step that unpacks every layer of a base, for steps that look below.
@@ -254,12 +260,9 @@ class VariantLowering {
       step.label = "fetch " + url->url;
     } else if (const auto* archive = std::get_if<ArchiveSource>(&source.kind)) {
       return unpacked(*archive, source);
-    } else if (const auto* layout = std::get_if<LayoutSource>(&source.kind)) {
-      const LockedImage& locked = locked_base(*layout, platform, place);
-      return unpack_base({"layout:" + absolute(recipe_, layout->path),
-                          {std::string(oci::media_type::k_manifest), locked.manifest,
-                           locked.size, platform}},
-                         platform);
+    } else if (image_ref(source)) {
+      const BaseImage image = locked_image(source, platform, place);
+      return unpack_base(image, *image.manifest.platform);
     } else {
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("nothing can be copied from the apt "

@@ -111,19 +111,20 @@ class Collector {
         add_url(archive->location, archive->sha256, true, source);
       }
     } else if (const auto* layout = std::get_if<LayoutSource>(&source.kind)) {
-      add_base(*layout, source.name, platform, place);
+      add_base({*image_ref(source), {source.name}, layout, platform, place});
+    } else if (const auto* image = std::get_if<ImageSource>(&source.kind)) {
+      add_base(
+          {image->ref, {source.name}, image, image_platform(source, platform), place});
     }
   }
 
-  void add_base(const LayoutSource& layout, const std::string& name,
-                const oci::Platform& platform, const Place& place) {
-    const std::string ref = layout_ref(layout);
+  void add_base(BaseRequest request) {
     for (BaseRequest& known : found_.bases) {
-      if (known.ref != ref || known.platform != platform) continue;
-      known.sources.insert(name);
+      if (known.ref != request.ref || known.platform != request.platform) continue;
+      known.sources.merge(request.sources);
       return;
     }
-    found_.bases.push_back({ref, {name}, &layout, platform, place});
+    found_.bases.push_back(std::move(request));
   }
 
   // The lock has one entry for an address, so it is one request.
@@ -219,12 +220,6 @@ bool fetches(const Kind& kind, const std::string& url) {
   return false;
 }
 
-template <class Kind>
-bool is_base(const Kind& kind, const std::string& ref) {
-  if constexpr (std::is_same_v<Kind, LayoutSource>) return layout_ref(kind) == ref;
-  return false;
-}
-
 bool complete(const LockedSet& set, const Lock& lock, const PackageSetRequest& request) {
   try {
     members(set, lock, request.step->source, debian_architecture(request.platform));
@@ -261,8 +256,16 @@ std::string set_key(const ImageRecipe& image, const PackagesStep& step,
   return SetKey{image.lock_name, step.number, platform}.str();
 }
 
-std::string layout_ref(const LayoutSource& source) {
-  return "layout:" + source.path + (source.tag.empty() ? "" : ":" + source.tag);
+std::optional<std::string> image_ref(const Source& source) {
+  if (const auto* layout = std::get_if<LayoutSource>(&source.kind))
+    return "layout:" + layout->path + (layout->tag.empty() ? "" : ":" + layout->tag);
+  if (const auto* image = std::get_if<ImageSource>(&source.kind)) return image->ref;
+  return std::nullopt;
+}
+
+oci::Platform image_platform(const Source& source, const oci::Platform& platform) {
+  const auto* image = std::get_if<ImageSource>(&source.kind);
+  return image && image->build_platform ? oci::Platform::host() : platform;
 }
 
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
@@ -314,7 +317,10 @@ std::vector<std::string> unused(const Recipe& recipe, const Lock& lock) {
     }
   }
   for (const LockedImage& image : lock.images) {
-    if (!any_source(recipe, [&](const auto& kind) { return is_base(kind, image.ref); })) {
+    const bool wanted = std::any_of(
+        recipe.sources.begin(), recipe.sources.end(),
+        [&](const auto& item) { return image_ref(item.second) == image.ref; });
+    if (!wanted) {
       left.push_back("image " + image.ref + " " + image.platform.str());
     }
   }

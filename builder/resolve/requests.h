@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "builder/plan/lock.h"
@@ -31,12 +32,12 @@ struct UrlRequest {
   Place place;                          // of the first
 };
 
-// An image taken from layout: sources, for one platform.
+// An image taken from layout: or image: sources, for one platform.
 struct BaseRequest {
-  std::string ref;                       // as LockedImage::ref
-  std::set<std::string> sources;         // their names
-  const LayoutSource* source = nullptr;  // in the recipe
-  oci::Platform platform;
+  std::string ref;                                               // as LockedImage::ref
+  std::set<std::string> sources;                                 // their names
+  std::variant<const LayoutSource*, const ImageSource*> source;  // in the recipe
+  oci::Platform platform;  // of the image that is taken
   Place place;
 };
 
@@ -74,6 +75,9 @@ NamedVariant base_variant(const Recipe& recipe, const From& from,
 std::string set_key(const ImageRecipe& image, const PackagesStep& step,
                     const oci::Platform& platform);
 
-std::string layout_ref(const LayoutSource& source);
+// As LockedImage::ref; nullopt if the source is no image.
+std::optional<std::string> image_ref(const Source& source);
+// For which platform an image source is taken when an image for `platform` uses it.
+oci::Platform image_platform(const Source& source, const oci::Platform& platform);
 
 }  // namespace lithify

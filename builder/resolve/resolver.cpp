@@ -128,15 +128,27 @@ class Resolving {
 
   void add_base(const BaseRequest& request) {
     std::set<std::string> names = request.sources;
-    names.insert({request.ref, request.source->path});
+    names.insert({request.ref, place_of(request)});
     const bool moving = any_moves(names);
+    const LockedImage* sibling = find_image(lock_, request.ref);
     for (const LockedImage& image : old_.images) {
-      if (moving || image.ref != request.ref || image.platform != request.platform)
-        continue;
-      lock_.images.push_back(image);
-      return;
+      if (moving || image.ref != request.ref) continue;
+      if (image.platform == request.platform) {
+        lock_.images.push_back(image);
+        return;
+      }
+      if (!sibling) sibling = &image;
     }
-    lock_.images.push_back(resolve_base(request, recipe_.directory));
+    const BaseTools tools{recipe_.directory, world_, activity_};
+    LockedImage found = resolve_base(request, sibling, tools);
+    lock_.images.push_back(std::move(found));
+  }
+
+  static const LockedImage* find_image(const Lock& lock, const std::string& ref) {
+    for (const LockedImage& image : lock.images) {
+      if (image.ref == ref) return &image;
+    }
+    return nullptr;
   }
 
   void add_url(const UrlRequest& request) {

@@ -3,11 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <set>
 #include <stop_token>
 #include <string>
 
 #include "oci/base/activity.h"
+#include "oci/image/repository.h"
 #include "oci/registry/http_client.h"
 #include "oci/store/directory_store.h"
 
@@ -18,7 +21,8 @@
 namespace lithify {
 
 // What may move although the old lock answers it: everything, or what these names touch
-// (a source, a package, an image of the recipe, a url, "encoder"). A set of packages
+// (a source, a package, an image of the recipe, a url, the ref or repository of a
+// base, "encoder"). A set of packages
 // moves as a whole, because an archive offers one version of a package at a time, and
 // takes along those that stand on it if it loses something.
 struct Update {
@@ -26,11 +30,17 @@ struct Update {
   std::set<std::string> names;
 };
 
+// Opens a repository of a registry by its name, "docker.io/library/debian" (a Reference
+// without tag and digest). It resolves tags and digests.
+using OpenRegistry =
+    std::function<std::unique_ptr<oci::Repository>(const std::string& name)>;
+
 // The world, as far as resolving may see it. References outlive the resolver.
 struct World {
   oci::HttpClient* http;  // null: offline
   oci::DirectoryStore& store;
   AptEnvironment apt;
+  OpenRegistry open_registry = {};  // empty: offline
 };
 
 class Resolver {

@@ -77,7 +77,8 @@ class Copier {
     bool any = false;
     std::string last;  // what is below it was copied with it
     for (const auto& [path, node] : source_.nodes()) {
-      if (path.empty() || !glob.matches(path)) continue;
+      if (path.empty() || node.type == FileType::whiteout || !glob.matches(path))
+        continue;
       any = true;
       if (!last.empty() && path.size() > last.size() && path[last.size()] == '/' &&
           path.compare(0, last.size(), last) == 0) {
@@ -95,11 +96,11 @@ class Copier {
   // Where a path written in the build file is. Symlinks above it are followed inside the
   // source, it itself is not.
   std::string found(const std::string& path, const std::string& written) const {
-    if (path.empty() || source_.find(path)) return path;
+    if (path.empty() || is_there(path)) return path;
     const auto parent = source_.resolve(parent_of(path));
     if (parent) {
       std::string led = joined(*parent, name_of(path));
-      if (source_.find(led)) return led;
+      if (is_there(led)) return led;
     }
     Error error(Errc::not_found,
                 fmt::format("\"{}\" is not in the source {}", written, what_.source));
@@ -107,6 +108,12 @@ class Copier {
       error.add_hint(fmt::format("did you mean \"{}\"?", *name));
     }
     throw error;
+  }
+
+  // The layers of an image leave whiteouts of what they removed.
+  bool is_there(const std::string& path) const {
+    const Node* node = source_.find(path);
+    return node && node->type != FileType::whiteout;
   }
 
   void copy_path(const std::string& path) {

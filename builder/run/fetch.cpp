@@ -68,14 +68,28 @@ std::vector<std::string> mirror_urls(const std::string& location,
   return urls;
 }
 
+oci::Error offline(const std::string& what) {
+  return Error(Errc::unavailable,
+               fmt::format("{} is not in the store and cannot be fetched offline", what))
+      .add_hint("build once without --offline");
+}
+
+void bring_from_registry(const std::string& repository, const Fetch& fetch,
+                         const FetchTools& tools, oci::Activity& activity,
+                         std::stop_token stop) {
+  const std::string what =
+      fmt::format("{} {} of {}", fetch.file_name, fetch.expected.brief(), repository);
+  if (!tools.bring_blob) throw offline(what);
+  oci::during([&] { return "fetching " + what; },
+              [&] {
+                tools.bring_blob(repository, {fetch.expected, fetch.size}, activity,
+                                 std::move(stop));
+              });
+}
+
 void download(std::vector<std::string> urls, const Fetch& fetch, const FetchTools& tools,
               oci::Activity& activity, std::stop_token stop) {
-  if (!tools.downloader) {
-    throw Error(Errc::unavailable,
-                fmt::format("{} is not in the store and cannot be fetched offline",
-                            fetch.file_name))
-        .add_hint("build once without --offline");
-  }
+  if (!tools.downloader) throw offline(fetch.file_name);
   if (urls.empty()) {
     throw Error(Errc::bad_input, fmt::format("no mirror is known for {}", fetch.location))
         .add_hint("set LITHIFY_APT_MIRROR, or give the source a `uri`");
@@ -94,6 +108,8 @@ void bring(const Fetch& fetch, const FetchTools& tools, oci::Activity& activity,
     copy_local(*path, fetch, tools.store);
   } else if (const auto directory = after(fetch.location, "layout:")) {
     copy_from_layout(*directory, fetch, tools.store);
+  } else if (const auto repository = after(fetch.location, "image:")) {
+    bring_from_registry(*repository, fetch, tools, activity, std::move(stop));
   } else if (const auto package = after(fetch.location, "apt:")) {
     download(mirror_urls(*package, tools.mirrors), fetch, tools, activity,
              std::move(stop));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -19,10 +20,16 @@ namespace lithify {
 // Base URLs of an apt source by its key in Recipe::sources, best first.
 using Mirrors = std::map<std::string, std::vector<std::string>>;
 
+// Puts a blob of a registry's repository, "docker.io/library/debian", into the store.
+// Bytes that are not those of the ref are Errc::mismatch and leave no trace.
+using BringBlob = std::function<void(const std::string& repository, const oci::BlobRef&,
+                                     oci::Activity&, std::stop_token)>;
+
 struct FetchTools {
   oci::BlobStore& store;
   oci::Downloader* downloader;  // nullptr: --offline
   const Mirrors& mirrors;
+  const BringBlob& bring_blob = {};  // empty: --offline
 };
 
 // Puts the blob into the store, unless it is there, and gives fetched_tree(). Bytes that

@@ -9,7 +9,8 @@ namespace lithify {
 Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
                             oci::Activity& activity, std::stop_token stop) {
   if (const auto* fetch = std::get_if<Fetch>(&step.operation)) {
-    const FetchTools tools{tools_.store, tools_.downloader, tools_.mirrors};
+    const FetchTools tools{tools_.store, tools_.downloader, tools_.mirrors,
+                           tools_.bring_blob};
     return perform_fetch(*fetch, tools, activity, std::move(stop));
   }
   if (const auto* import = std::get_if<Import>(&step.operation)) {

@@ -19,6 +19,7 @@ struct LocalTools {
   Mirrors mirrors = {};
   std::function<std::int64_t()> now_ns;  // the clock, for files' ages alone
   GitIndex git_index = {};               // for `modes: git`
+  BringBlob bring_blob = {};             // empty: --offline
 };
 
 class LocalExecutor final : public Executor {

@@ -35,13 +35,18 @@ class MemoryRepository final : public oci::Repository {
   void put_manifest(const oci::Descriptor& which, oci::Bytes content) override {
     oci::write_manifest(manifests_, which, content);
     put_order.push_back(which.digest);
+    const std::lock_guard lock(mutex_);
+    documents_.insert_or_assign(which.digest.str(), which);
   }
 
+  // Digests too, as registries do.
   std::optional<oci::Descriptor> resolve(std::string_view tag) const override {
     const std::lock_guard lock(mutex_);
-    const auto found = tags_.find(std::string(tag));
-    if (found == tags_.end()) return std::nullopt;
-    return found->second;
+    for (const auto* names : {&tags_, &documents_}) {
+      const auto found = names->find(std::string(tag));
+      if (found != names->end()) return found->second;
+    }
+    return std::nullopt;
   }
   void set_tag(std::string_view tag, const oci::Descriptor& manifest) override {
     if (!has_manifest(manifest.digest)) {
@@ -67,4 +72,5 @@ class MemoryRepository final : public oci::Repository {
   oci::MemoryStore manifests_;
   mutable std::mutex mutex_;
   std::map<std::string, oci::Descriptor> tags_;
+  std::map<std::string, oci::Descriptor> documents_;  // by the text of their digest
 };

@@ -129,9 +129,10 @@ class Build {
   void pack_images() {
     oci::Activity activity(session_.progress(), "pack");
     oci::WorkerPool workers(session_.jobs());
-    const PackContext context{session_.images(), workers, session_.layer_cache(),
-                              [](const std::string& place) { return open_base(place); },
-                              prepared_.epoch.seconds};
+    const PackContext context{
+        session_.images(), workers, session_.layer_cache(),
+        [this](const std::string& place) { return open_base(session_, place); },
+        prepared_.epoch.seconds};
     for (const ImagePlan& image : prepared_.plan.images) {
       packed_.push_back(pack(image, results_, context, activity, session_.stop()));
       session_.images().set_tag(image.name, packed_.back().root);

@@ -50,9 +50,9 @@ TEST_CASE("an image source has the full name of its image") {
 
 TEST_CASE("an image source that names no image is refused with the reason") {
   CHECK(refused("debian") ==
-        "which one? say `debian:latest` or another tag, or a digest");
+        "it names no tag: say `debian:latest`, another tag or a digest");
   CHECK(refused("host:5000/debian") ==
-        "which one? say `host:5000/debian:latest` or another tag, or a digest");
+        "it names no tag: say `host:5000/debian:latest`, another tag or a digest");
   CHECK(refused("Debian/Debian:12") == "the repository name must be lower case");
   CHECK(refused("a//b:1").starts_with("`a//b` is not made of words"));
   CHECK(refused("a@sha256:12") == "the digest has 2 hex digits, not 64");

@@ -25,6 +25,11 @@ Lock sample() {
   Lock lock;
   lock.encoders["zstd"] = "zstd-1.5.4";
   lock.images.push_back({"layout:base:v1", {"linux", "arm", "v7"}, Digest::of("m"), 7});
+  lock.images.push_back({"docker.io/library/debian:12",
+                         {"linux", "amd64", ""},
+                         Digest::of("n"),
+                         8,
+                         Digest::of("i")});
   lock.indexes.push_back({"debian", "bookworm", Digest::of("r"), "4CB50190207B4758"});
   lock.packages = {package("libssl3", "3.0.22-1~deb12u2"), package("bash", "1:5.2+b1")};
   lock.sets.push_back({"hello/0/linux/amd64", "bash libssl3=3.*", {"libssl3", "bash"}});
@@ -74,6 +79,32 @@ TEST_CASE("a lock is read back as it was") {
   CHECK(Lock::parse(text, "lithify.lock") == lock);
   CHECK(Lock::parse(text, "lithify.lock").str() == text);
   CHECK(Lock::parse(Lock().str(), "lithify.lock") == Lock());
+}
+
+TEST_CASE("an image of a registry is written with the index it is of") {
+  Lock lock;
+  const std::string ref = "x.example/a:1@" + Digest::of("i").str();
+  lock.images = {{ref, {"linux", "arm64", ""}, Digest::of("m"), 8, Digest::of("i")},
+                 {"layout:base", {"linux", "arm64", ""}, Digest::of("m"), 8}};
+  CHECK(lock.str() ==
+        "# Written by `lithify lock`. Commit this file. Do not edit by hand.\n"
+        "lock: 1\nformat: 1\n\nimages:\n"
+        "  - ref: layout:base\n    platform: linux/arm64\n    manifest: " +
+            Digest::of("m").str() + "\n    size: 8\n\n  - ref: " + ref +
+            "\n    index: " + Digest::of("i").str() +
+            "\n    platform: linux/arm64\n    manifest: " + Digest::of("m").str() +
+            "\n    size: 8\n");
+  const std::string broken = k_head + "images:\n  - ref: a\n    index: ";
+  const std::string rest = "\n    platform: linux/arm64\n    size: 1\n    manifest: ";
+  const std::string digest = Digest::of("m").str();
+  CHECK_NOTHROW(Lock::parse(broken + digest + rest + digest + "\n", "f"));
+  CHECK(failure(broken + "sha256:12" + rest + digest + "\n").place().line == 5);
+  CHECK(failure(broken + rest + digest + "\n").place().line == 5);
+  // One ref on one platform is one manifest.
+  const std::string entry = broken.substr(k_head.size() + 8) + digest + rest;
+  CHECK(failure(k_head + "images:\n" + entry + digest + "\n" + entry +
+                Digest::of("n").str() + "\n")
+            .id() == "L0220");
 }
 
 TEST_CASE("odd characters survive a lock") {
