@@ -17,6 +17,7 @@ struct BuildTimes {
   std::chrono::milliseconds steps{0};
   std::chrono::milliseconds pack{0};
   std::chrono::milliseconds outputs{0};
+  std::chrono::milliseconds push{0};
 };
 
 // The document of --json and --metadata-file, with a newline. Equal images give equal

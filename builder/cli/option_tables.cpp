@@ -74,6 +74,24 @@ void set_colour(Options& options, std::string_view value) {
   }
 }
 
+// "16M": bytes.
+void set_chunk_size(Options& options, std::string_view value) {
+  std::uint64_t size = 0;
+  const char* const end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, size);
+  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
+  if (unit == "k" || unit == "K") size <<= 10;
+  if (unit == "m" || unit == "M") size <<= 20;
+  const bool known = unit.empty() || unit.find_first_not_of("kKmM") == unit.npos;
+  constexpr std::uint64_t k_least = 64 << 10;
+  constexpr std::uint64_t k_most = 1 << 30;
+  if (problem != std::errc() || !known || unit.size() > 1 || size < k_least ||
+      size > k_most) {
+    throw bad_value("--chunk-size", value, "a size from 64k to 1024M");
+  }
+  options.chunk_size = size;
+}
+
 template <std::string Options::*Member>
 void set_text(Options& options, std::string_view value) {
   options.*Member = value;
@@ -89,20 +107,22 @@ void set(Options& options, std::string_view) {
   options.*Member = true;
 }
 
-constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan;
-constexpr unsigned k_builders = k_build | k_plan;
+constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push;
+constexpr unsigned k_builders = k_build | k_plan | k_push;
+constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
+                              k_tag | k_join | k_login | k_doctor;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
      set_text<&Options::file>},
     {0, "--arg", "NAME=VALUE", k_readers, "set an argument of the build file",
      add_argument},
-    {0, "--platform", "P,…", k_readers | k_inspect,
+    {0, "--platform", "P,…", k_readers | k_inspect | k_copy,
      "only these platforms, as linux/arm64 (default: those of the build file)",
      add_platforms},
     {0, "--locked", "", k_builders, "refuse to write lithify.lock; exit 5 if it is stale",
      set<&Options::locked>},
-    {0, "--offline", "", k_builders | k_lock,
+    {0, "--offline", "", k_builders | k_lock | k_inspect,
      "use no network; what is not in the store is an error", set<&Options::offline>},
     {0, "--allow-repacked", "", k_builders,
      "take an archive whose bytes changed but whose content is what the lock says",
@@ -112,7 +132,36 @@ constexpr Flag k_flags[] = {
      [](Options& options, std::string_view value) {
        options.outputs.emplace_back(value);
      }},
-    {0, "--no-cache", "", k_build, "do every step again", set<&Options::no_cache>},
+    {0, "--push", "", k_build, "also push where the build file says, as `push` does",
+     set<&Options::push>},
+    {0, "--tag", "REF", k_build | k_push | k_join,
+     "push to this repository and tag too; such a tag is written once and never moved",
+     [](Options& options, std::string_view value) { options.tags.emplace_back(value); }},
+    {0, "--push-by-digest", "", k_build | k_push,
+     "push without tags; `join` makes an index of what several machines pushed",
+     set<&Options::push_by_digest>},
+    {0, "--dry-run", "", k_build | k_push,
+     "build, but only tell what a push would send and which tags it would write",
+     set<&Options::dry_run>},
+    {0, "--move", "", k_copy | k_tag | k_join,
+     "let the tag move if it names another image", set<&Options::move>},
+    {0, "--expect", "DIGEST", k_tag,
+     "move the tag only if it names this now; `absent` if it must not be there",
+     set_text<&Options::expect>},
+    {0, "--referrers", "", k_copy,
+     "also what points at the image: signatures, SBOMs, provenance",
+     set<&Options::referrers>},
+    {'u', "--username", "NAME", k_login, "log in as NAME",
+     set_text<&Options::username>},
+    {0, "--password-stdin", "", k_login, "read the password from standard input",
+     set<&Options::password_stdin>},
+    {0, "--authfile", "FILE", k_askers,
+     "take credentials from this file alone (default: those of docker and podman)",
+     set_text<&Options::auth_file>},
+    {0, "--chunk-size", "SIZE", k_build | k_push | k_copy | k_join,
+     "send blobs in pieces of this size where one request is refused, as 16M",
+     set_chunk_size},
+    {0, "--no-cache", "", k_build | k_push, "do every step again", set<&Options::no_cache>},
     {0, "--metadata-file", "FILE", k_build, "write what was built as JSON",
      set_text<&Options::metadata_file>},
     {0, "--digest-file", "FILE", k_build,
@@ -125,7 +174,7 @@ constexpr Flag k_flags[] = {
      set<&Options::check>},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
-    {'j', "--jobs", "N", k_build | k_lock | k_plan,
+    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -164,10 +213,36 @@ constexpr CommandText k_commands[] = {
     {"plan", k_plan, "[IMAGE…]", k_any, "show what a build would do",
      "Lists the steps with what is cached, the downloads with their sizes, packages "
      "whose scripts are not imitated, and where each setting came from. Builds nothing."},
+    {"push", k_push, "[IMAGE…]", k_any, "push images where the build file says",
+     "Builds what is not built yet, without writing outputs, and pushes to the "
+     "repositories that `push:` names: first everything by digest, then the tags. A tag "
+     "that is `once` is written and never changed: if it names another image, nothing is "
+     "pushed and the exit code is 3. Only a tag that is `move` moves."},
+    {"pull", k_copy, "REF [DIR]", 2, "fetch an image from a registry",
+     "Into the OCI layout DIR, or into the store, where `inspect` finds it by its name."},
+    {"copy", k_copy, "SOURCE DESTINATION", 2,
+     "copy an image between registries, layouts and archives",
+     "Places are references (host/path:tag), oci:DIR:NAME, oci-archive:FILE, "
+     "docker-archive:FILE or store:NAME; paths need no prefix. Layers that the "
+     "destination's registry already has are not sent. A tag that names another image is "
+     "not moved without --move."},
+    {"tag", k_tag, "REF TAG…", k_any, "give an image in a registry further tags",
+     "Sends nothing but the manifest. A tag that names another image is not moved without "
+     "--move or --expect."},
+    {"join", k_join, "REF@DIGEST…", k_any,
+     "make one index of images that several machines pushed",
+     "Each machine builds with --platform and --push-by-digest; the index is the one that "
+     "a single machine would have made, with platforms in the order given here."},
+    {"login", k_login, "HOST", 1, "keep a user name and password for a registry",
+     "Checks them first, and keeps them as docker does, in its file or helper."},
+    {"logout", k_login, "HOST", 1, "forget what `login` kept", ""},
+    {"doctor", k_doctor, "REF", 1, "show how a registry is reached, and as whom",
+     "Asks for the image and tells the servers, files and keys that were used. Never "
+     "shows a secret."},
     {"inspect", k_inspect, "IMAGE [PATH]", 2, "show an image, its layers and its files",
-     "IMAGE is the directory of an OCI layout, an archive, or the name of an image that "
-     "was built here; of several in one place, PLACE:NAME. PATH lists the files below it "
-     "with the layer that each came from."},
+     "IMAGE is the directory of an OCI layout, an archive, the name of an image that was "
+     "built here, or a reference to one in a registry; of several in one place, "
+     "PLACE:NAME. PATH lists the files below it with the layer that each came from."},
     {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
      "list or shrink the store",
      "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,17 @@ struct Options {
   bool offline = false;
   bool no_cache = false;
   bool allow_repacked = false;
+  bool push = false;
+  bool push_by_digest = false;
+  bool dry_run = false;
+  bool move = false;
+  bool referrers = false;
+  bool password_stdin = false;
+  std::vector<std::string> tags;  // --tag, as written
+  std::string expect;             // a digest, or "absent"
+  std::string auth_file;
+  std::string username;
+  std::uint64_t chunk_size = 0;  // bytes; 0: by the host
   bool json = false;
   bool update = false;
   bool check = false;
@@ -53,6 +65,12 @@ enum Takers : unsigned {
   k_plan = 1U << 3,
   k_inspect = 1U << 4,
   k_cache = 1U << 5,
+  k_push = 1U << 7,
+  k_copy = 1U << 8,  // copy, pull
+  k_tag = 1U << 9,
+  k_join = 1U << 10,
+  k_login = 1U << 11,
+  k_doctor = 1U << 12,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

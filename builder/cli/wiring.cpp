@@ -17,7 +17,9 @@
 
 #include "oci/base/fd.h"
 #include "oci/image/layout.h"
+#include "oci/store/blob_range.h"
 
+#include "builder/cli/bringing_repository.h"
 #include "builder/cli/error_document.h"
 #include "builder/cli/program.h"
 #include "builder/run/local_executor.h"
@@ -346,6 +348,44 @@ oci::HttpClient* Session::http() {
   return http_.get();
 }
 
+RegistryAccess& Session::registries() {
+  if (registries_ != nullptr) return *registries_;
+  if (http() == nullptr) {
+    throw oci::Error(oci::Errc::unavailable, "--offline forbids asking a registry")
+        .add_hint("leave --offline out");
+  }
+  RegistryOptions wanted;
+  wanted.auth_file = options_.auth_file;
+  wanted.chunk_size = options_.chunk_size;
+  wanted.stop = stop_;
+  wanted.warn = [this](const std::string& sentence) {
+    tell(oci::Error(oci::Errc::unavailable, sentence), Problem::Severity::warning);
+  };
+  registries_ = std::make_unique<RegistryAccess>(*http(), environment_, wanted);
+  return *registries_;
+}
+
+void Session::bring(const std::string& repository, const oci::BlobRef& blob,
+                    oci::Activity& activity) {
+  registries().open(repository, oci::Access::pull)
+      ->fetch(blob, store(), store().root() / "partial", activity);
+}
+
+oci::Repository& Session::images_with_bases() {
+  if (images_with_bases_ != nullptr) return *images_with_bases_;
+  images_with_bases_ = std::make_unique<BringingRepository>(
+      images(), [this](const oci::BlobRef& blob) {
+        const auto places =
+            options_.offline ? std::vector<std::string>()
+                             : registries().registries().repositories_of(blob.digest);
+        if (places.empty()) throw oci::no_such_blob(blob.digest, "the store");
+        oci::Activity activity(progress(), "fetch layer " + blob.digest.brief());
+        bring(places.front(), blob, activity);
+        activity.end(oci::Outcome::done);
+      });
+  return *images_with_bases_;
+}
+
 CacheDatabase& Session::database() {
   if (database_ == nullptr) {
     database_ = std::make_unique<CacheDatabase>(store().root() / "cache.sqlite");
@@ -364,14 +404,18 @@ Workshop Session::workshop(const Recipe& recipe) {
   Workshop workshop;
   workshop.workers = std::make_unique<oci::WorkerPool>(jobs());
   Mirrors mirrors;
+  BringBlob bring_blob;
   if (oci::HttpClient* client = http()) {
+    bring_blob = [this](const std::string& repository, const oci::BlobRef& blob,
+                        oci::Activity& activity,
+                        const std::stop_token&) { bring(repository, blob, activity); };
     workshop.downloader =
         std::make_unique<oci::Downloader>(*client, store(), store().root() / "partial");
     mirrors = mirrors_of(recipe, apt_environment());
   }
   workshop.executor = std::make_unique<LocalExecutor>(
       LocalTools{store(), *stats_, *workshop.workers, workshop.downloader.get(),
-                 std::move(mirrors), now_ns, git_index});
+                 std::move(mirrors), now_ns, git_index, std::move(bring_blob)});
   const auto lookup =
       options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
   workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);
@@ -379,7 +423,13 @@ Workshop Session::workshop(const Recipe& recipe) {
 }
 
 World Session::world() {
-  return {http(), store(), apt_environment()};
+  World world{http(), store(), apt_environment()};
+  if (!options_.offline) {
+    world.open_registry = [this](const std::string& name) {
+      return registries().open(name, oci::Access::pull);
+    };
+  }
+  return world;
 }
 
 AptEnvironment Session::apt_environment() const {

@@ -27,6 +27,7 @@
 
 #include "builder/cli/options.h"
 #include "builder/cli/progress.h"
+#include "builder/cli/registry_access.h"
 #include "builder/cli/render_error.h"
 #include "builder/plan/recipe.h"
 #include "builder/resolve/resolver.h"
@@ -36,7 +37,6 @@
 
 namespace lithify {
 
-using Environment = std::map<std::string, std::string>;
 Environment read_environment();
 
 // The value of a variable; nullopt if it is not set or empty.
@@ -113,6 +113,13 @@ class Session {
   std::filesystem::path store_path() const;
   oci::DirectoryStore& store();
   oci::Repository& images();  // the store with names
+  // The registries; Errc::unavailable with --offline.
+  RegistryAccess& registries();
+  // The store, and behind it the registries that layers of bases come from.
+  oci::Repository& images_with_bases();
+  // Puts a blob of a registry's repository into the store.
+  void bring(const std::string& repository, const oci::BlobRef& blob,
+             oci::Activity& activity);
   // What resolving may see of the world.
   World world();
   Workshop workshop(const Recipe& recipe);
@@ -143,6 +150,8 @@ class Session {
   std::unique_ptr<oci::DirectoryStore> store_;
   std::unique_ptr<oci::Repository> images_;
   std::unique_ptr<oci::HttpClient> http_;
+  std::unique_ptr<RegistryAccess> registries_;
+  std::unique_ptr<oci::Repository> images_with_bases_;
   std::unique_ptr<CacheDatabase> database_;
   std::unique_ptr<StatCache> stats_;
   std::unique_ptr<LayerCache> layers_;

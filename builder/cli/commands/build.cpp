@@ -1,4 +1,4 @@
-// lithify build: from the build file to images and outputs.
+// lithify build and push: from the build file to images, outputs and registries.
 #include <fcntl.h>
 
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include "builder/cli/outputs.h"
 #include "builder/cli/prepare.h"
 #include "builder/cli/process.h"
+#include "builder/cli/pushing.h"
 #include "builder/cli/root_tree.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
@@ -22,7 +23,12 @@ namespace {
 // One build, phase by phase. Each phase takes what the one before it made.
 class Build {
  public:
-  explicit Build(Session& session) : session_(session) {
+  // `push` leaves outputs alone; `build` pushes if it is asked to.
+  Build(Session& session, bool pushes_only)
+      : session_(session),
+        pushes_only_(pushes_only),
+        pushes_(pushes_only || session.options().push || session.options().dry_run ||
+                session.options().push_by_digest) {
     for (const std::string& output : session.options().outputs)
       further_.push_back(parse_output(output));
     for (const std::string& image : session.options().operands) {
@@ -38,6 +44,7 @@ class Build {
     make_everything();
     // Last, so that a build that fails leaves the lock that was there.
     if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
+    push();
     report();
     return exits::k_ok;
   }
@@ -47,8 +54,11 @@ class Build {
     prepared_ = prepare(session_, session_.options().operands);
     times_.resolve = lap();
     for (const ImagePlan& image : prepared_.plan.images) {
+      if (pushes_) push_targets(image, session_.options());
       destinations_.push_back(
-          destinations(image, further_, prepared_.workspace.recipe.directory));
+          pushes_only_
+              ? std::vector<Destination>()
+              : destinations(image, further_, prepared_.workspace.recipe.directory));
     }
     refuse_clashes(destinations_);
     refuse_inputs();
@@ -163,7 +173,7 @@ class Build {
                const Destination& destination, oci::Activity& activity) {
     const PackedVariant& variant = image.variants[destination.variant];
     const bool whole = destination.whole && image.variants.size() > 1;
-    const Delivery what{session_.images(), whole ? image.root : variant.manifest,
+    const Delivery what{session_.images_with_bases(), whole ? image.root : variant.manifest,
                         image.name, session_.stop()};
     switch (destination.kind) {
       case Output::Kind::oci:
@@ -184,6 +194,12 @@ class Build {
     }
   }
 
+  void push() {
+    if (!pushes_) return;
+    pushed_ = push_all(session_, prepared_.plan.images, packed_);
+    times_.push = lap();
+  }
+
   Tree root_of(const VariantPlan& variant, oci::Activity& activity) {
     Workshop workshop = session_.workshop(prepared_.workspace.recipe);
     return root_tree(session_, variant, results_, workshop, activity);
@@ -191,7 +207,8 @@ class Build {
 
   void report() {
     times_.all = session_.elapsed();
-    const std::string document = build_document(packed_);
+    const std::string document =
+        pushes_only_ ? push_document(pushed_) : build_document(packed_);
     const Options& options = session_.options();
     if (!options.metadata_file.empty()) write_report(options.metadata_file, document);
     if (!options.digest_file.empty()) {
@@ -201,15 +218,20 @@ class Build {
     if (options.json) {
       session_.print(document);
     } else {
-      std::string lines;
-      for (const PackedImage& image : packed_)
-        lines += image.name + " " + image.root.digest.str() + "\n";
-      session_.print(lines);
+      session_.print(pushes_only_ ? push_lines(pushed_) : image_lines());
     }
-    const std::string summary = build_summary(packed_, times_, steps_);
+    const std::string summary =
+        build_summary(packed_, times_, steps_) + push_summary(pushed_);
     if (session_.wants_summary()) session_.tell(summary);
     if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
       add_to_page(*page, summary);
+  }
+
+  std::string image_lines() const {
+    std::string lines;
+    for (const PackedImage& image : packed_)
+      lines += image.name + " " + image.root.digest.str() + "\n";
+    return lines;
   }
 
   // GitHub shows what its jobs append to this file. The build is done by now: that it
@@ -237,11 +259,14 @@ class Build {
   }
 
   Session& session_;
+  bool pushes_only_;
+  bool pushes_;
   std::vector<Output> further_;
   Prepared prepared_;
   std::vector<std::vector<Destination>> destinations_;
   std::vector<Tree> results_;
   std::vector<PackedImage> packed_;
+  std::vector<Pushed> pushed_;
   Tally::Counts steps_;
   BuildTimes times_;
   std::chrono::milliseconds last_lap_{0};
@@ -250,7 +275,11 @@ class Build {
 }  // namespace
 
 int run_build(Session& session) {
-  return Build(session).run();
+  return Build(session, false).run();
+}
+
+int run_push(Session& session) {
+  return Build(session, true).run();
 }
 
 }  // namespace lithify

@@ -10,6 +10,7 @@
 #include "oci/image/layout.h"
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/image_place.h"
 #include "builder/cli/image_view.h"
 #include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
@@ -17,56 +18,6 @@
 namespace lithify {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-struct Found {
-  std::unique_ptr<oci::Repository> owned;  // of a layout or an archive
-  const oci::Repository* images = nullptr;
-  std::optional<oci::Descriptor> root;
-};
-
-// Why `place` without a name is no answer.
-oci::Error not_one(const std::string& place, const oci::Repository& images) {
-  if (images.tags().empty()) {
-    return oci::Error(oci::Errc::not_found, place + " holds no image that has a name");
-  }
-  std::string names;
-  for (const std::string& name : images.tags())
-    names += (names.empty() ? "" : ", ") + visible(name);
-  return oci::Error(oci::Errc::bad_input, place + " holds several images")
-      .add_hint(fmt::format("write `{}:NAME`; the names are {}", place, names));
-}
-
-// "DIR", "DIR:name", "FILE" or a name in the store.
-Found find_image(Session& session, const std::string& text) {
-  Found found;
-  std::error_code problem;
-  std::string place = text;
-  std::string tag;
-  if (!fs::exists(place, problem) && text.rfind(':') != std::string::npos) {
-    place = text.substr(0, text.rfind(':'));
-    tag = text.substr(text.rfind(':') + 1);
-  }
-  if (!fs::exists(place, problem)) {
-    found.images = &session.images();
-    found.root = found.images->resolve(text);
-    if (found.root) return found;
-    throw oci::Error(oci::Errc::not_found,
-                     "there is no image `" + text + "`, as a file or in the store")
-        .add_hint("`lithify cache ls` lists the names in the store");
-  }
-  found.owned = fs::is_directory(place, problem) ? oci::open_layout(place)
-                                                 : oci::open_archive(place);
-  found.images = found.owned.get();
-  found.root = found.images->resolve(tag);
-  if (!found.root && tag.empty() && found.images->tags().size() == 1) {
-    found.root = found.images->resolve(found.images->tags().front());
-  }
-  if (found.root) return found;
-  if (tag.empty()) throw not_one(place, *found.images);
-  throw oci::Error(oci::Errc::not_found, place + " has no image `" + tag + "`");
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -203,9 +154,9 @@ nlohmann::json file_document(const FileView& file, const VariantView& variant) {
   return document;
 }
 
-void show_files(Session& session, const Found& found, const ImageView& image,
+void show_files(Session& session, const FoundImage& found, const ImageView& image,
                 std::string path) {
-  path = fs::path("/" + path).lexically_normal().string().substr(1);
+  path = std::filesystem::path("/" + path).lexically_normal().string().substr(1);
   if (!path.empty() && path.back() == '/') path.pop_back();
   const VariantView& variant = chosen(image);
   const auto files =
@@ -235,10 +186,10 @@ int run_inspect(Session& session) {
     throw oci::Error(oci::Errc::bad_input, "`lithify inspect` takes an image and a path")
         .add_hint("write `lithify inspect IMAGE [PATH]`");
   }
-  const Found found = find_image(session, operands[0]);
+  const FoundImage found = find_image(session, parse_place(session, operands[0]));
   const ImageView image =
       wanted_part(oci::during([&] { return "reading the image " + operands[0]; },
-                              [&] { return view_image(*found.images, *found.root); }),
+                              [&] { return view_image(*found.images, found.root); }),
                   wanted_platforms(session.options()));
   if (operands.size() == 2) {
     show_files(session, found, image, operands[1]);

@@ -1,0 +1,197 @@
+// lithify login, logout and doctor: who we are to a registry.
+#include <iostream>
+#include <termios.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/registry/auth_file.h"
+#include "oci/registry/http_get.h"
+
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/text.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr std::size_t k_most_password = 64 * 1024;
+
+// "https://ghcr.io/": "ghcr.io".
+std::string host_of(const Session& session) {
+  const Options& options = session.options();
+  if (options.operands.empty()) {
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("`{}` needs a registry", options.command))
+        .add_hint(fmt::format("as `lithify {} ghcr.io`", options.command));
+  }
+  std::string host = options.operands.front();
+  for (const char* scheme : {"https://", "http://"}) {
+    if (host.rfind(scheme, 0) == 0) host.erase(0, std::string(scheme).size());
+  }
+  host = host.substr(0, host.find('/'));
+  // A reference checks what a host may be.
+  return oci::Reference::parse(host + "/x").domain == host
+             ? host
+             : oci::Reference::parse(host + ":443/x").domain;
+}
+
+// The terminal as it was, whatever happens.
+class NoEcho {
+ public:
+  NoEcho() {
+    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios silent = before_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    changed_ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+  }
+  ~NoEcho() {
+    if (changed_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+  }
+  NoEcho(const NoEcho&) = delete;
+  NoEcho& operator=(const NoEcho&) = delete;
+
+ private:
+  termios before_{};
+  bool changed_ = false;
+};
+
+std::string without_line_end(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
+    text.pop_back();
+  return text;
+}
+
+oci::Secret read_password(Session& session) {
+  if (session.options().password_stdin) {
+    std::string text(std::istreambuf_iterator<char>(std::cin), {});
+    if (text.size() > k_most_password) {
+      throw oci::Error(oci::Errc::bad_input, "standard input is no password");
+    }
+    return oci::Secret(without_line_end(std::move(text)));
+  }
+  if (isatty(STDIN_FILENO) != 1) {
+    throw oci::Error(oci::Errc::bad_input, "there is no terminal to ask for a password")
+        .add_hint("give it on standard input with `--password-stdin`");
+  }
+  session.tell("password: ");
+  const NoEcho silent;
+  std::string text;
+  std::getline(std::cin, text);
+  session.tell("\n");
+  return oci::Secret(without_line_end(std::move(text)));
+}
+
+std::string read_username(Session& session) {
+  if (!session.options().username.empty()) return session.options().username;
+  if (session.options().password_stdin || isatty(STDIN_FILENO) != 1) {
+    throw oci::Error(oci::Errc::bad_input, "`login` needs a user name")
+        .add_hint("give it with `--username NAME`");
+  }
+  session.tell("user name: ");
+  std::string text;
+  std::getline(std::cin, text);
+  return without_line_end(std::move(text));
+}
+
+// What was typed, and nothing from files.
+class TypedKeychain final : public oci::Keychain {
+ public:
+  explicit TypedKeychain(oci::Credential credential)
+      : credential_(std::move(credential)) {}
+  std::optional<oci::Credential> find(const std::string&, const std::string&, bool,
+                                      std::stop_token) override {
+    return credential_;
+  }
+  std::vector<std::string> places() const override { return {"what was typed"}; }
+
+ private:
+  oci::Credential credential_;
+};
+
+// GET /v2/ is what every registry answers, with 200 to those it knows.
+void check_login(Session& session, const std::string& host,
+                 const oci::Credential& credential) {
+  RegistryAccess& access = session.registries();
+  TypedKeychain typed(credential);
+  oci::HostPace pace;
+  const oci::Endpoint endpoint = access.config().primary(host, "");
+  oci::RegistryHttp http({access.registries().http(), typed, pace,
+                          access.registries().settings().trusted_realms},
+                         {endpoint}, {});
+  oci::HttpRequest request;
+  request.url = endpoint.origin.str() + "/v2/";
+  request.max_bytes = 1 << 20;
+  oci::NullSink nothing;
+  const oci::HttpResponse answer = http.send(request, nothing, session.stop());
+  if (answer.status == 200) return;
+  throw oci::Error(oci::Errc::denied,
+                   fmt::format("{} answers {} to this login", host, answer.status))
+      .add_note("nothing was kept");
+}
+
+}  // namespace
+
+int run_login(Session& session) {
+  const std::string host = host_of(session);
+  oci::Credential credential;
+  credential.username = read_username(session);
+  credential.secret = read_password(session);
+  credential.origin = "what was typed";
+  if (credential.secret.empty()) {
+    throw oci::Error(oci::Errc::bad_input, "an empty password is none");
+  }
+  check_login(session, host, credential);
+  const auto places =
+      keychain_places(session.environment(), session.options().auth_file);
+  session.tell(oci::store_login(places, host, credential.username, credential.secret,
+                                session.stop()) +
+               "\n");
+  return exits::k_ok;
+}
+
+int run_logout(Session& session) {
+  const std::string host = host_of(session);
+  const auto places =
+      keychain_places(session.environment(), session.options().auth_file);
+  const auto done = oci::remove_login(places, host, session.stop());
+  session.tell(done ? *done + "\n"
+                    : fmt::format("there was no login for {}\n", host));
+  return exits::k_ok;
+}
+
+int run_doctor(Session& session) {
+  if (session.options().operands.empty()) {
+    throw oci::Error(oci::Errc::bad_input, "`doctor` needs the reference of an image")
+        .add_hint("as `lithify doctor ghcr.io/acme/hello:1.4.2`");
+  }
+  const oci::Reference reference =
+      oci::Reference::parse(session.options().operands.front());
+  RegistryAccess& access = session.registries();
+  std::string text = fmt::format("image     {}\n", reference.str());
+  for (const std::string& file : access.config().files())
+    text += fmt::format("settings  {}\n", visible(file));
+  for (const std::string& place : access.keychain().places())
+    text += fmt::format("looks in  {}\n", visible(place));
+  const auto client = access.open(reference.name(), oci::Access::pull);
+  std::optional<oci::Error> failure;
+  std::optional<oci::Descriptor> root;
+  try {
+    root = client->resolve(reference.digest ? reference.digest->str() : reference.tag);
+  } catch (const oci::Error& error) {
+    failure = error;
+  }
+  for (const std::string& line : client->explain())
+    text += visible(line) + "\n";
+  if (root) {
+    text += fmt::format("found     {}\n          {}\n", root->digest.str(),
+                        root->media_type);
+  } else if (!failure) {
+    text += "found     nothing: there is no such image\n";
+  }
+  session.print(text);
+  if (failure) throw oci::Error(*failure);
+  return root ? exits::k_ok : exits::k_usage;
+}
+
+}  // namespace lithify

@@ -1,0 +1,190 @@
+#include "builder/cli/pushing.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "oci/base/json.h"
+#include "oci/base/reference.h"
+
+#include "builder/cli/text.h"
+
+namespace lithify {
+
+namespace {
+
+// A push and what it borrows.
+struct Planned {
+  std::string image;
+  std::unique_ptr<oci::RegistryClient> client;
+  Push push;
+  std::vector<TagChange> tags;
+};
+
+PushTarget target_of(const std::string& text) {
+  const oci::Reference reference = oci::Reference::parse(text);
+  if (reference.digest) {
+    throw oci::Error(oci::Errc::bad_input,
+                     "--tag takes a name with a tag, not a digest: " + text);
+  }
+  return {reference.name(), {{reference.tag, true, {}}}, {}};
+}
+
+Planned planned(Session& session, const PackedImage& image, const PushTarget& target) {
+  std::unique_ptr<oci::RegistryClient> client;
+  try {
+    client = session.registries().open(target.repository, oci::Access::push);
+  } catch (oci::Error& error) {
+    if (!target.place.file.empty()) error.at(target.place);
+    throw;
+  }
+  Push push{session.images_with_bases(), image.root, *client, {}};
+  for (const TagRule& tag : target.tags)
+    push.tags.push_back({tag.name, tag.once, tag.place});
+  return {image.name, std::move(client), std::move(push), {}};
+}
+
+const char* word_for(TagChange::Kind kind) {
+  switch (kind) {
+    case TagChange::Kind::created:
+      return "new";
+    case TagChange::Kind::moved:
+      return "moved";
+    case TagChange::Kind::kept:
+      break;
+  }
+  return "as it was";
+}
+
+const char* name_of(TagChange::Kind kind) {
+  switch (kind) {
+    case TagChange::Kind::created:
+      return "created";
+    case TagChange::Kind::moved:
+      return "moved";
+    case TagChange::Kind::kept:
+      break;
+  }
+  return "kept";
+}
+
+std::string foretold(const Planned& one) {
+  const PushNeeds needs = needs_of(one.push);
+  std::uint64_t size = 0;
+  for (const oci::Descriptor& blob : needs.blobs)
+    size += blob.size;
+  std::string text = fmt::format("would push  {}@{}\n", one.push.to.name(),
+                                 one.push.root.digest.str());
+  text += fmt::format("  {} blobs ({}) and {} manifests are not there yet\n",
+                      needs.blobs.size(), human_size(size), needs.documents.size());
+  for (const oci::Descriptor& blob : needs.blobs)
+    text += fmt::format("  blob  {}  {}\n", blob.digest.str(), human_size(blob.size));
+  for (const TagChange& change : one.tags) {
+    text += fmt::format("  tag   {}  {}\n", change.tag.name,
+                        change.kind == TagChange::Kind::moved
+                            ? "would move from " + change.before->str()
+                        : change.kind == TagChange::Kind::kept ? "names it already"
+                                                               : "would be new");
+  }
+  return text;
+}
+
+void send(Session& session, std::vector<Planned>& all) {
+  for (Planned& one : all) {
+    oci::Activity activity(session.progress(), "push to " + one.push.to.name());
+    push_content(one.push, one.tags, activity, session.stop());
+    activity.end(oci::Outcome::done);
+  }
+  for (Planned& one : all) {
+    if (session.stop().stop_requested()) throw oci::Cancelled();
+    push_tags(one.push, one.tags);
+  }
+}
+
+}  // namespace
+
+std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& options) {
+  std::vector<PushTarget> targets = image.push;
+  for (const std::string& tag : options.tags)
+    targets.push_back(target_of(tag));
+  if (targets.empty()) {
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("nothing says where `{}` is pushed to", image.name))
+        .add_hint("add `push: [{repo: HOST/PATH, tags: {NAME: once}}]` to the build file, "
+                  "or give `--tag HOST/PATH:NAME`");
+  }
+  if (options.push_by_digest) {
+    for (PushTarget& target : targets)
+      target.tags.clear();
+  }
+  return targets;
+}
+
+std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& plans,
+                             const std::vector<PackedImage>& images) {
+  std::vector<Planned> all;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    for (const PackedVariant& variant : images[i].variants) {
+      for (const PackedLayer& layer : variant.layers) {
+        if (layer.origin.empty()) continue;
+        session.registries().registries().seen(layer.blob.digest, layer.origin);
+      }
+    }
+    for (const PushTarget& target : push_targets(plans[i], session.options()))
+      all.push_back(planned(session, images[i], target));
+  }
+  for (Planned& one : all)
+    one.tags = look_at_tags(one.push);
+  if (session.options().dry_run) {
+    for (const Planned& one : all)
+      session.tell(foretold(one));
+    return {};
+  }
+  send(session, all);
+  std::vector<Pushed> pushed;
+  for (Planned& one : all) {
+    pushed.push_back(
+        {one.image, one.push.to.name(), one.push.root, std::move(one.tags)});
+  }
+  return pushed;
+}
+
+std::string push_lines(const std::vector<Pushed>& pushed) {
+  std::string lines;
+  for (const Pushed& one : pushed)
+    lines += one.repository + "@" + one.root.digest.str() + "\n";
+  return lines;
+}
+
+std::string push_document(const std::vector<Pushed>& pushed) {
+  nlohmann::json document = {{"schema", "lithify.push/1"},
+                             {"pushed", nlohmann::json::array()}};
+  for (const Pushed& one : pushed) {
+    nlohmann::json entry = {{"image", one.image},
+                            {"repository", one.repository},
+                            {"digest", one.root.digest.str()},
+                            {"mediaType", one.root.media_type},
+                            {"size", one.root.size},
+                            {"tags", nlohmann::json::array()}};
+    for (const TagChange& change : one.tags) {
+      nlohmann::json tag = {{"name", change.tag.name},
+                            {"rule", change.tag.once ? "once" : "move"},
+                            {"outcome", name_of(change.kind)}};
+      if (change.before) tag["before"] = change.before->str();
+      entry["tags"].push_back(std::move(tag));
+    }
+    document["pushed"].push_back(std::move(entry));
+  }
+  return oci::canonical_json(document) + "\n";
+}
+
+std::string push_summary(const std::vector<Pushed>& pushed) {
+  std::string text;
+  for (const Pushed& one : pushed) {
+    text += fmt::format("pushed {}@{}\n", one.repository, one.root.digest.str());
+    for (const TagChange& change : one.tags)
+      text += fmt::format("  tag  {}  {}\n", change.tag.name, word_for(change.kind));
+  }
+  return text;
+}
+
+}  // namespace lithify
