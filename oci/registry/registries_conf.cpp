@@ -223,7 +223,8 @@ class RegistriesReader {
     rule.blocked = flag(table, "blocked");
     if (rule.prefix.empty()) rule.prefix = rule.location;
     if (rule.prefix.empty()) {
-      throw mistake(table, "has a [[registry]] without `prefix` and `location`");
+      throw mistake(table, "has a [[registry]] without `prefix` and `location`")
+          .add_hint("write `location = \"host[:port]\"` below it");
     }
     const std::size_t star = rule.prefix.rfind('*');
     if (star != std::string::npos &&
@@ -232,7 +233,8 @@ class RegistriesReader {
       throw mistake(
           *table.get("prefix"),
           fmt::format("has a `prefix` with a \"*\" where none can be: {}", rule.prefix))
-          .add_hint("a \"*\" can only stand for the begin of a host: \"*.example.com\"");
+          .add_hint(
+              "a \"*\" can only stand for the beginning of a host: \"*.example.com\"");
     }
     for (const toml::table* mirror_table : tables(table, "mirror", k_max_mirrors))
       rule.mirrors.push_back(mirror(*mirror_table, table));
@@ -243,7 +245,8 @@ class RegistriesReader {
     MirrorRule rule;
     rule.location = location(table);
     if (rule.location.empty()) {
-      throw mistake(table, "has a [[registry.mirror]] without `location`");
+      throw mistake(table, "has a [[registry.mirror]] without `location`")
+          .add_hint("write `location = \"host[:port]\"` below it");
     }
     rule.insecure = flag(table, "insecure");
     const bool only_digests = flag(registry, "mirror-by-digest-only");
