@@ -1,10 +1,15 @@
 // registry_server: the registry of the tests, asked with plain requests.
 #include "tests/support/registry_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <fmt/format.h>
 
 #include "oci/base/digest.h"
 #include "oci/base/error.h"
+#include "oci/base/fd.h"
 #include "oci/registry/http_client.h"
 #include "oci/registry/origin.h"
 
@@ -64,6 +69,23 @@ struct World {
   }
 };
 
+// What comes back until the server ends the connection.
+std::string raw(int port, const std::string& bytes) {
+  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  REQUIRE(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address),
+                    sizeof address) == 0);
+  REQUIRE(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0);
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::recv(socket.get(), buffer, sizeof buffer, 0)) > 0;)
+    answer.append(buffer, static_cast<std::size_t>(n));
+  return answer;
+}
+
 std::string done(const std::string& url) {
   return with_query(url, "digest", k_digest);
 }
@@ -122,6 +144,26 @@ TEST_CASE("the registry takes a blob in chunks and says where it stands") {
   CHECK(World::header(answer, "range") == "0-9");
   CHECK(world.ask("PUT", done(url), {}, "").status == 201);
   CHECK(world.server.content().blob("a", k_digest) == k_text);
+}
+
+TEST_CASE("the registry takes a body of unknown length") {
+  World world;
+  std::string target = world.start();
+  target.erase(0, target.find("/v2/"));
+  const std::string answer =
+      raw(world.server.port(), "PATCH " + target +
+                                   " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+                                   "Connection: close\r\n\r\n"
+                                   "4\r\n0123\r\n6;x=y\r\n456789\r\n0\r\n\r\n");
+  CHECK(answer.rfind("HTTP/1.1 202 ", 0) == 0);
+  CHECK(answer.find("\r\nRange: 0-9\r\n") != std::string::npos);
+  CHECK(world.server.events().back().received == 10);
+}
+
+TEST_CASE("what is no HTTP ends the connection") {
+  const RegistryServer server;
+  CHECK(raw(server.port(), "hello\r\n\r\n").empty());
+  CHECK(raw(server.port(), "PUT /v2/ HTTP/1.1\r\nContent-Length: x\r\n\r\n").empty());
 }
 
 TEST_CASE("the state of an upload must come back unchanged") {
