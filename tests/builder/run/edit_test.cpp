@@ -128,6 +128,16 @@ TEST_CASE("globs take what they match, directories whole") {
         "i d\ni d/src\nf d/src/a.c\ni d/src/sub\nf d/src/sub/b.c\n");
 }
 
+TEST_CASE("what the layers of an image removed cannot be copied from it") {
+  const Tree image = tree_of({"o etc", "w etc/gone", "f etc/here=1", "w gone"});
+  CHECK(copying(image, copy_to({"."}, "/x")).shape() == "d x\nd x/etc\nf x/etc/here\n");
+  CHECK(copying(image, copy_into({"etc"}, "/x")).shape() ==
+        "i x\nd x/etc\nf x/etc/here\n");
+  CHECK(copying(image, copy_into({"etc/*"}, "/x")).shape() == "i x\nf x/here\n");
+  for (const char* path : {"gone", "/etc/gone", "etc/g*"})
+    CHECK(copying(image, copy_to({path}, "/x")).refusal() != "done");
+}
+
 TEST_CASE("include and exclude speak of paths below the copied directory") {
   lithify::CopyStep what = copy_to({"src"}, "/d");
   what.exclude = {"**/*.tmp"};

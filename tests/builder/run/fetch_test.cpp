@@ -44,12 +44,21 @@ struct Bench {
   oci::Downloader downloader{http, store, directory.path() / "partial"};
   lithify::Mirrors mirrors;
   bool offline = false;
+  std::vector<std::string> brought;  // repositories of registries
 
   lithify::Tree fetch(const std::string& location) {
     oci::SilentReporter silent;
     oci::Activity activity(silent, "fetch");
     const Fetch what{location, oci::Digest::of("bytes"), 5, "file.bin"};
-    const lithify::FetchTools tools{store, offline ? nullptr : &downloader, mirrors};
+    const lithify::BringBlob from_registry = [this](const std::string& repository,
+                                                    const oci::BlobRef& blob,
+                                                    oci::Activity&, std::stop_token) {
+      CHECK(blob == oci::BlobRef{oci::Digest::of("bytes"), 5});
+      brought.push_back(repository);
+      oci::put(store, "bytes");
+    };
+    const lithify::FetchTools tools{store, offline ? nullptr : &downloader, mirrors,
+                                    offline ? lithify::BringBlob() : from_registry};
     return perform_fetch(what, tools, activity, {});
   }
   std::string refusal(const std::string& location) {
@@ -109,6 +118,14 @@ TEST_CASE("a blob of a layout is copied, symlinks are not followed") {
   }
 }
 
+TEST_CASE("layers of registries' images are brought from their repository") {
+  Bench bench;
+  bench.fetch("image:localhost:5000/a/b");
+  CHECK(bench.store.has(oci::Digest::of("bytes")));
+  bench.fetch("image:localhost:5000/a/b");
+  CHECK(bench.brought == std::vector<std::string>{"localhost:5000/a/b"});
+}
+
 TEST_CASE("packages come from the mirrors of their source") {
   Bench bench;
   bench.mirrors["debian"] = {"http://wrong.invalid"};
@@ -129,4 +146,7 @@ TEST_CASE("what cannot be fetched says so") {
   bench.offline = true;
   CHECK(bench.refusal("https://example.invalid/x") ==
         "file.bin is not in the store and cannot be fetched offline");
+  CHECK(bench.refusal("image:x.example/a") ==
+        "file.bin " + oci::Digest::of("bytes").brief() +
+            " of x.example/a is not in the store and cannot be fetched offline");
 }
