@@ -29,7 +29,7 @@ struct FetchTools {
   oci::BlobStore& store;
   oci::Downloader* downloader;  // nullptr: --offline
   const Mirrors& mirrors;
-  const BringBlob& bring_blob = {};  // empty: --offline
+  BringBlob bring_blob = {};  // empty: --offline
 };
 
 // Puts the blob into the store, unless it is there, and gives fetched_tree(). Bytes that

@@ -103,6 +103,25 @@ class BaseImage(Scenario):
                 self.base(*(layer(*members) for members in layers))
                 self.assertEqual(self.files(), expected)
 
+    def test_files_are_copied_out_of_an_image(self):
+        self.base(layer("usr/", "usr/bin/", "usr/bin/tool", "usr/bin/old", "bin -> usr/bin"),
+                  layer("usr/", "usr/bin/", "usr/bin/.wh.old", "etc/", "etc/conf"))
+        head = "lithify: 1\nplatforms: [linux/amd64]\nsources: {tools: {layout: base}}\n"
+        for paths, expected in {
+                "[/usr/bin/tool, etc/conf]": {"x/", "x/tool", "x/conf"},
+                "/bin/tool": {"x/", "x/tool"},
+                "/usr/bin": {"x/", "x/bin/", "x/bin/tool"},
+                ".": {"x/", "x/usr/", "x/usr/bin/", "x/usr/bin/tool", "x/bin -> usr/bin",
+                      "x/etc/", "x/etc/conf"}}.items():
+            with self.subTest(paths):
+                self.write("lithify.yaml", head + "image: {from: scratch, steps: "
+                           f"[{{copy: {paths}, from: tools, into: /x}}]}}\n")
+                self.assertEqual(self.files(), expected)
+        self.write("lithify.yaml", head + "image: {from: scratch, steps: "
+                   "[{copy: /usr/bin/old, from: tools, into: /x}]}\n")
+        self.assertIn("is not in the source tools",
+                      self.lithify("build", status=None).stderr)
+
     def test_a_base_of_another_architecture_is_refused(self):
         self.base(layer("a"), architecture="arm64")
         result = self.lithify("build", status=2)
