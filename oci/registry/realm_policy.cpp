@@ -121,9 +121,13 @@ bool is_known_pair(const std::string& registry, const std::string& realm) {
   });
 }
 
+// People write names as they like; an origin's is in lower case.
 bool is_named(const Origin& origin, const std::vector<std::string>& trusted) {
   const std::string with_port = fmt::format("{}:{}", origin.host, origin.port);
-  return std::any_of(trusted.begin(), trusted.end(), [&](const std::string& name) {
+  return std::any_of(trusted.begin(), trusted.end(), [&](std::string name) {
+    for (char& c : name) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
     return name == origin.host || name == with_port;
   });
 }
