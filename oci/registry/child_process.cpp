@@ -118,7 +118,10 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   bool ended() {
-    if (!ended_) ended_ = ::waitpid(pid_, &status_, WNOHANG) == pid_;
+    if (ended_) return true;
+    const pid_t waited = ::waitpid(pid_, &status_, WNOHANG);
+    // Where SIGCHLD is ignored nobody learns how a child ended; what it said must do.
+    ended_ = waited == pid_ || (waited < 0 && errno == ECHILD);
     return ended_;
   }
   int status() const {
@@ -180,7 +183,9 @@ void attend(Child& child, Stream& output, Stream& complaint, std::size_t max_out
     }
     if (ended) return;
     if (stop.stop_requested()) throw Cancelled();
-    if (Clock::now() >= deadline) throw Error(Errc::denied, name + " does not answer");
+    if (Clock::now() >= deadline) {
+      throw Error(Errc::denied, name + " did not answer in time, and was ended");
+    }
     pollfd polled[2] = {{output.fd.get(), POLLIN, 0}, {complaint.fd.get(), POLLIN, 0}};
     ::poll(polled, 2, output.fd.valid() ? k_tick_ms : 1);
   }

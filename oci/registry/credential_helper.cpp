@@ -29,14 +29,19 @@ bool is_name(std::string_view name) {
 }
 
 ChildResult ask(const std::string& program, const std::string& action,
-                const Secret& input, std::stop_token stop) {
+                const std::string& server, const Secret& input, std::stop_token stop) {
   try {
     return run_child({program, action}, input, k_max_answer, k_timeout, std::move(stop));
-  } catch (const Error& e) {
-    if (e.code() != Errc::not_found) throw;
-    throw Error(Errc::denied, program + " is not installed")
-        .add_hint("install " + program +
-                  ", or take `credsStore` and `credHelpers` out of your config.json");
+  } catch (Error& e) {
+    if (e.code() == Errc::not_found) {
+      throw Error(Errc::denied,
+                  fmt::format("{} is not installed: it keeps the login for {}", program,
+                              harmless(server)))
+          .add_hint("install " + program +
+                    ", or take `credsStore` and `credHelpers` out of your config.json");
+    }
+    e.add_context(fmt::format("asking {} about {}", program, harmless(server)));
+    throw;
   }
 }
 
@@ -83,7 +88,8 @@ CredentialHelper::CredentialHelper(std::string name)
 
 std::optional<Credential> CredentialHelper::get(const std::string& server,
                                                 std::stop_token stop) const {
-  const ChildResult result = ask(program_, "get", server_line(server), std::move(stop));
+  const ChildResult result =
+      ask(program_, "get", server, server_line(server), std::move(stop));
   if (knows_nothing(result)) return std::nullopt;
   if (result.status != 0) throw failure(program_, server, result);
   nlohmann::json answer;
@@ -113,14 +119,15 @@ void CredentialHelper::store(const std::string& server, const std::string& usern
                                {"Username", username},
                                {"Secret", secret.reveal()}};
   const ChildResult result =
-      ask(program_, "store", Secret(canonical_json(told)), std::move(stop));
+      ask(program_, "store", server, Secret(canonical_json(told)), std::move(stop));
   if (result.status != 0) throw failure(program_, server, result);
 }
 
 // Some helpers call it an error to erase nothing, some do not notice.
 bool CredentialHelper::erase(const std::string& server, std::stop_token stop) const {
   if (!get(server, stop)) return false;
-  const ChildResult result = ask(program_, "erase", server_line(server), std::move(stop));
+  const ChildResult result =
+      ask(program_, "erase", server, server_line(server), std::move(stop));
   if (knows_nothing(result)) return false;
   if (result.status != 0) throw failure(program_, server, result);
   return true;
