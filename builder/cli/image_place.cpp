@@ -37,7 +37,7 @@ bool looks_like_path(const std::string& text) {
          text == "." || text == "..";
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code problem;
   return fs::exists(path, problem);
 }
@@ -49,7 +49,7 @@ std::pair<fs::path, std::string> split(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   const bool named = colon != std::string::npos &&
                      (slash == std::string::npos || colon > slash) && colon > 0;
-  if (!named || exists(text)) return {text, ""};
+  if (!named || is_there(text)) return {text, ""};
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
@@ -112,8 +112,8 @@ FoundImage find_in(std::unique_ptr<oci::Repository> images, const ImagePlace& pl
 FoundImage find_in_store(Session& session, const ImagePlace& place) {
   const auto root = session.images().resolve(place.name);
   if (root) return {nullptr, &session.images(), *root};
-  throw oci::Error(oci::Errc::not_found, "there is no image `" + place.name +
-                                             "`, as a file or in the store")
+  throw oci::Error(oci::Errc::not_found,
+                   "there is no image `" + place.name + "`, as a file or in the store")
       .add_hint("`lithify cache ls` lists the names in the store");
 }
 
@@ -142,7 +142,7 @@ std::string ImagePlace::str() const {
 ImagePlace parse_place(Session& session, const std::string& text) {
   if (auto place = with_prefix(text)) return std::move(*place);
   ImagePlace place = at_path(Kind::layout, text);
-  if (looks_like_path(text) || exists(place.path)) {
+  if (looks_like_path(text) || is_there(place.path)) {
     std::error_code problem;
     if (!fs::is_directory(place.path, problem)) place.kind = Kind::oci_archive;
     return place;
@@ -153,8 +153,8 @@ ImagePlace parse_place(Session& session, const std::string& text) {
     return place;
   }
   if (text.find('/') == std::string::npos) {
-    throw oci::Error(oci::Errc::not_found, "there is no image `" + text +
-                                               "`, as a file or in the store")
+    throw oci::Error(oci::Errc::not_found,
+                     "there is no image `" + text + "`, as a file or in the store")
         .add_hint(fmt::format("`lithify cache ls` lists the names in the store; for "
                               "docker.io write `docker://{}`",
                               text));
@@ -164,7 +164,7 @@ ImagePlace parse_place(Session& session, const std::string& text) {
 
 ImagePlace parse_destination(const std::string& text) {
   if (auto place = with_prefix(text)) return std::move(*place);
-  if (looks_like_path(text) || exists(split(text).first)) {
+  if (looks_like_path(text) || is_there(split(text).first)) {
     const ImagePlace place = at_path(Kind::layout, text);
     const bool archive = ends_with(place.path.string(), ".tar");
     return at_path(archive ? Kind::oci_archive : Kind::layout, text);

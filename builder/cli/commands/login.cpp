@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/reference.h"
 #include "oci/registry/auth_file.h"
 #include "oci/registry/http_get.h"
 
@@ -142,8 +143,7 @@ int run_login(Session& session) {
     throw oci::Error(oci::Errc::bad_input, "an empty password is none");
   }
   check_login(session, host, credential);
-  const auto places =
-      keychain_places(session.environment(), session.options().auth_file);
+  const auto places = keychain_places(session.environment(), session.options().auth_file);
   session.tell(oci::store_login(places, host, credential.username, credential.secret,
                                 session.stop()) +
                "\n");
@@ -152,11 +152,9 @@ int run_login(Session& session) {
 
 int run_logout(Session& session) {
   const std::string host = host_of(session);
-  const auto places =
-      keychain_places(session.environment(), session.options().auth_file);
+  const auto places = keychain_places(session.environment(), session.options().auth_file);
   const auto done = oci::remove_login(places, host, session.stop());
-  session.tell(done ? *done + "\n"
-                    : fmt::format("there was no login for {}\n", host));
+  session.tell(done ? *done + "\n" : fmt::format("there was no login for {}\n", host));
   return exits::k_ok;
 }
 
@@ -184,8 +182,8 @@ int run_doctor(Session& session) {
   for (const std::string& line : client->explain())
     text += visible(line) + "\n";
   if (root) {
-    text += fmt::format("found     {}\n          {}\n", root->digest.str(),
-                        root->media_type);
+    text +=
+        fmt::format("found     {}\n          {}\n", root->digest.str(), root->media_type);
   } else if (!failure) {
     text += "found     nothing: there is no such image\n";
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "oci/base/json.h"
+#include "oci/base/reference.h"
 #include "oci/image/manifest.h"
 #include "oci/image/manifest_graph.h"
 
@@ -38,9 +39,9 @@ oci::TagCondition condition_of(const Options& options) {
   if (options.expect == "absent") return {.absent = true};
   const auto digest = oci::Digest::parse(options.expect);
   if (digest) return {.expected = *digest};
-  throw oci::Error(oci::Errc::bad_input,
-                   fmt::format("--expect takes a digest or `absent`, not `{}`",
-                               options.expect));
+  throw oci::Error(
+      oci::Errc::bad_input,
+      fmt::format("--expect takes a digest or `absent`, not `{}`", options.expect));
 }
 
 // Refuses unless the tag is as the user expects it.
@@ -48,9 +49,9 @@ void check_expected(const oci::RegistryClient& client, const std::string& tag,
                     const oci::TagCondition& condition) {
   const auto now = client.digest_of(tag);
   if (condition.absent ? !now : now == condition.expected) return;
-  throw oci::Error(oci::Errc::refused,
-                   fmt::format("the tag `{}` of {} is not as expected", tag,
-                               client.name()))
+  throw oci::Error(
+      oci::Errc::refused,
+      fmt::format("the tag `{}` of {} is not as expected", tag, client.name()))
       .number("L0503")
       .add_note(now ? "it points to " + now->str() : "there is no such tag")
       .add_hint("look at what is there, and give that as `--expect`");
@@ -94,8 +95,8 @@ oci::Index joined(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     for (const oci::Descriptor& other : index.manifests) {
       if (other.platform != part.manifest.platform) continue;
-      throw oci::Error(oci::Errc::bad_input, fmt::format("two images are for {}",
-                                                         other.platform->str()));
+      throw oci::Error(oci::Errc::bad_input,
+                       fmt::format("two images are for {}", other.platform->str()));
     }
     if (part.annotations != index.annotations) {
       throw oci::Error(oci::Errc::bad_input,
@@ -143,8 +144,9 @@ int run_join(Session& session) {
   const Options& options = session.options();
   if (options.operands.empty() || options.tags.size() != 1) {
     throw oci::Error(oci::Errc::bad_input, "`join` needs images and one --tag")
-        .add_hint("as `lithify join ghcr.io/acme/hello@sha256:… ghcr.io/acme/hello@"
-                  "sha256:… --tag ghcr.io/acme/hello:1.4.2`");
+        .add_hint(
+            "as `lithify join ghcr.io/acme/hello@sha256:… ghcr.io/acme/hello@"
+            "sha256:… --tag ghcr.io/acme/hello:1.4.2`");
   }
   const oci::Reference target = parsed(options.tags.front());
   const auto to = session.registries().open(target.name(), oci::Access::push);
@@ -157,7 +159,9 @@ int run_join(Session& session) {
     oci::replicate(*from, parts.back().manifest, *to, activity, session.stop(), 4);
   }
   const std::string text = joined(parts).str();
-  Push push{*to, oci::describe(text, oci::media_type::k_index), *to,
+  Push push{*to,
+            oci::describe(text, oci::media_type::k_index),
+            *to,
             {{target.tag, !options.move, {}}}};
   to->put_manifest(push.root, oci::as_bytes(text));
   activity.end(oci::Outcome::done);
