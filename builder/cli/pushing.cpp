@@ -72,8 +72,8 @@ std::string foretold(const Planned& one) {
   std::uint64_t size = 0;
   for (const oci::Descriptor& blob : needs.blobs)
     size += blob.size;
-  std::string text = fmt::format("would push  {}@{}\n", one.push.to.name(),
-                                 one.push.root.digest.str());
+  std::string text =
+      fmt::format("would push  {}@{}\n", one.push.to.name(), one.push.root.digest.str());
   text += fmt::format("  {} blobs ({}) and {} manifests are not there yet\n",
                       needs.blobs.size(), human_size(size), needs.documents.size());
   for (const oci::Descriptor& blob : needs.blobs)
@@ -109,8 +109,9 @@ std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& opti
   if (targets.empty()) {
     throw oci::Error(oci::Errc::bad_input,
                      fmt::format("nothing says where `{}` is pushed to", image.name))
-        .add_hint("add `push: [{repo: HOST/PATH, tags: {NAME: once}}]` to the build file, "
-                  "or give `--tag HOST/PATH:NAME`");
+        .add_hint(
+            "add `push: [{repo: HOST/PATH, tags: {NAME: once}}]` to the build file, "
+            "or give `--tag HOST/PATH:NAME`");
   }
   if (options.push_by_digest) {
     for (PushTarget& target : targets)
@@ -121,14 +122,10 @@ std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& opti
 
 std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& plans,
                              const std::vector<PackedImage>& images) {
+  for (const auto& [layer, repository] : session.known_layers())
+    session.registries().registries().seen(layer, repository);
   std::vector<Planned> all;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    for (const PackedVariant& variant : images[i].variants) {
-      for (const PackedLayer& layer : variant.layers) {
-        if (layer.origin.empty()) continue;
-        session.registries().registries().seen(layer.blob.digest, layer.origin);
-      }
-    }
     for (const PushTarget& target : push_targets(plans[i], session.options()))
       all.push_back(planned(session, images[i], target));
   }
@@ -142,8 +139,7 @@ std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& pla
   send(session, all);
   std::vector<Pushed> pushed;
   for (Planned& one : all) {
-    pushed.push_back(
-        {one.image, one.push.to.name(), one.push.root, std::move(one.tags)});
+    pushed.push_back({one.image, one.push.to.name(), one.push.root, std::move(one.tags)});
   }
   return pushed;
 }

@@ -359,28 +359,33 @@ RegistryAccess& Session::registries() {
   wanted.chunk_size = options_.chunk_size;
   wanted.stop = stop_;
   wanted.warn = [this](const std::string& sentence) {
-    tell(oci::Error(oci::Errc::unavailable, sentence), Problem::Severity::warning);
+    progress().warned(0, sentence);  // activities go on meanwhile
   };
   registries_ = std::make_unique<RegistryAccess>(*http(), environment_, wanted);
   return *registries_;
 }
 
+void Session::know_layer(const oci::Digest& layer, const std::string& repository) {
+  known_layers_.emplace(layer, repository);
+}
+
 void Session::bring(const std::string& repository, const oci::BlobRef& blob,
                     oci::Activity& activity) {
-  registries().open(repository, oci::Access::pull)
+  registries()
+      .open(repository, oci::Access::pull)
       ->fetch(blob, store(), store().root() / "partial", activity);
 }
 
 oci::Repository& Session::images_with_bases() {
   if (images_with_bases_ != nullptr) return *images_with_bases_;
-  images_with_bases_ = std::make_unique<BringingRepository>(
-      images(), [this](const oci::BlobRef& blob) {
-        const auto places =
-            options_.offline ? std::vector<std::string>()
-                             : registries().registries().repositories_of(blob.digest);
-        if (places.empty()) throw oci::no_such_blob(blob.digest, "the store");
+  images_with_bases_ =
+      std::make_unique<BringingRepository>(images(), [this](const oci::BlobRef& blob) {
+        const auto known = known_layers_.find(blob.digest);
+        if (known == known_layers_.end()) {
+          throw oci::no_such_blob(blob.digest, "the store");
+        }
         oci::Activity activity(progress(), "fetch layer " + blob.digest.brief());
-        bring(places.front(), blob, activity);
+        bring(known->second, blob, activity);
         activity.end(oci::Outcome::done);
       });
   return *images_with_bases_;

@@ -117,6 +117,9 @@ class Session {
   RegistryAccess& registries();
   // The store, and behind it the registries that layers of bases come from.
   oci::Repository& images_with_bases();
+  // Where a layer of a base is, "host/path": to fetch it from, or to mount it.
+  void know_layer(const oci::Digest& layer, const std::string& repository);
+  const std::map<oci::Digest, std::string>& known_layers() const { return known_layers_; }
   // Puts a blob of a registry's repository into the store.
   void bring(const std::string& repository, const oci::BlobRef& blob,
              oci::Activity& activity);
@@ -152,6 +155,7 @@ class Session {
   std::unique_ptr<oci::HttpClient> http_;
   std::unique_ptr<RegistryAccess> registries_;
   std::unique_ptr<oci::Repository> images_with_bases_;
+  std::map<oci::Digest, std::string> known_layers_;
   std::unique_ptr<CacheDatabase> database_;
   std::unique_ptr<StatCache> stats_;
   std::unique_ptr<LayerCache> layers_;

@@ -18,8 +18,8 @@ oci::Error refused(const Push& push, const PushTag& tag, const oci::Digest& now)
                                                    tag.name, push.to.name()));
   error.number("L0503");
   if (!tag.place.file.empty()) error.at(tag.place, "`once` tags may never change");
-  error.add_note(
-      fmt::format("it points to {}, this image is {}", now.str(), push.root.digest.str()));
+  error.add_note(fmt::format("it points to {}, this image is {}", now.str(),
+                             push.root.digest.str()));
   std::string others;
   for (const PushTag& other : push.tags) {
     if (other.name == tag.name) continue;
@@ -27,9 +27,9 @@ oci::Error refused(const Push& push, const PushTag& tag, const oci::Digest& now)
   }
   error.add_note("nothing was pushed" +
                  (others.empty() ? others : others + " was not moved either"));
-  return error.add_hint(
-      fmt::format("push it under a new tag, or see what is there: `lithify inspect {}:{}`",
-                  push.to.name(), tag.name));
+  return error.add_hint(fmt::format(
+      "push it under a new tag, or see what is there: `lithify inspect {}:{}`",
+      push.to.name(), tag.name));
 }
 
 }  // namespace
@@ -55,8 +55,7 @@ PushNeeds needs_of(const Push& push) {
   std::set<oci::Digest> seen;
   const auto visit = [&](const auto& self, const oci::Descriptor& which) -> void {
     if (!seen.insert(which.digest).second || push.to.has_manifest(which.digest)) return;
-    for (const oci::Descriptor& child :
-         oci::children(which, push.from.manifest(which))) {
+    for (const oci::Descriptor& child : oci::children(which, push.from.manifest(which))) {
       if (oci::is_document(child.media_type)) {
         self(self, child);
       } else if (seen.insert(child.digest).second && !push.to.has(child.digest)) {

@@ -35,8 +35,8 @@ struct TagChange {
   std::optional<oci::Digest> before = {};
 };
 
-// What the tags would become: one question each. A `once` tag that names something else is
-// Errc::refused, L0503. Nothing is written.
+// What the tags would become: one question each. A `once` tag that names something else
+// is Errc::refused, L0503. Nothing is written.
 std::vector<TagChange> look_at_tags(const Push& push);
 
 // What a push would send.

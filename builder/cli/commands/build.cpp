@@ -5,6 +5,7 @@
 
 #include "oci/base/fd.h"
 
+#include "builder/cli/base_layers.h"
 #include "builder/cli/build_report.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/outputs.h"
@@ -145,6 +146,7 @@ class Build {
         prepared_.epoch.seconds};
     for (const ImagePlan& image : prepared_.plan.images) {
       packed_.push_back(pack(image, results_, context, activity, session_.stop()));
+      know_base_layers(session_, packed_.back());
       session_.images().set_tag(image.name, packed_.back().root);
     }
     activity.end(oci::Outcome::done);
@@ -154,6 +156,7 @@ class Build {
   void write_outputs() {
     for (std::size_t i = 0; i < packed_.size(); ++i) {
       if (destinations_[i].empty()) continue;
+      fetch_base_layers(session_, packed_[i].variants);
       oci::Activity activity(session_.progress(), "write outputs of " + packed_[i].name);
       for (const Destination& destination : destinations_[i]) {
         if (session_.stop().stop_requested()) throw oci::Cancelled();
@@ -173,8 +176,9 @@ class Build {
                const Destination& destination, oci::Activity& activity) {
     const PackedVariant& variant = image.variants[destination.variant];
     const bool whole = destination.whole && image.variants.size() > 1;
-    const Delivery what{session_.images_with_bases(), whole ? image.root : variant.manifest,
-                        image.name, session_.stop()};
+    const Delivery what{session_.images_with_bases(),
+                        whole ? image.root : variant.manifest, image.name,
+                        session_.stop()};
     switch (destination.kind) {
       case Output::Kind::oci:
         return deliver_layout(what, destination.path, session_.store(), activity);

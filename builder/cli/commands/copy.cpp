@@ -36,10 +36,9 @@ oci::Descriptor chosen(const FoundImage& found, const Options& options,
                      "`" + options.platforms.front() + "` is no platform");
   }
   const auto index = oci::Index::parse(found.images->manifest(found.root), place);
-  const auto images =
-      oci::images_of(index, *platform, [&](const oci::Descriptor& which) {
-        return found.images->manifest(which);
-      });
+  const auto images = oci::images_of(index, *platform, [&](const oci::Descriptor& which) {
+    return found.images->manifest(which);
+  });
   const oci::PlatformChoice choice = oci::choose_platform(images, *platform);
   if (choice.manifest) return *choice.manifest;
   std::string all;
@@ -65,11 +64,13 @@ class Copy {
   int run() {
     const FoundImage found = find_image(session_, from_);
     root_ = chosen(found, session_.options(), from_.str());
-    oci::Activity activity(session_.progress(),
-                           fmt::format("copy {} to {}", from_.str(), to_.str()));
     if (to_.name.empty()) to_.name = default_name(from_);
-    put(found, activity);
-    activity.end(oci::Outcome::done);
+    {
+      oci::Activity activity(session_.progress(),
+                             fmt::format("copy {} to {}", from_.str(), to_.str()));
+      put(found, activity);
+      activity.end(oci::Outcome::done);
+    }
     session_.end_progress();
     report();
     return exits::k_ok;
@@ -117,8 +118,8 @@ class Copy {
       const auto tags = look_at_tags(push);
       push_content(push, tags, activity, session_.stop());
       if (session_.options().referrers && found.registry != nullptr) {
-        referrers_ = copy_referrers(*found.registry, *root_, *client, activity,
-                                    session_.stop());
+        referrers_ =
+            copy_referrers(*found.registry, *root_, *client, activity, session_.stop());
       }
       push_tags(push, tags);
     } catch (oci::Error& error) {
@@ -132,12 +133,10 @@ class Copy {
   void report() {
     const std::string where = to_.str();
     if (session_.options().json) {
-      const nlohmann::json document = {{"schema", "lithify.copy/1"},
-                                       {"destination", where},
-                                       {"digest", root_->digest.str()},
-                                       {"mediaType", root_->media_type},
-                                       {"size", root_->size},
-                                       {"referrers", referrers_}};
+      const nlohmann::json document = {
+          {"schema", "lithify.copy/1"},    {"destination", where},
+          {"digest", root_->digest.str()}, {"mediaType", root_->media_type},
+          {"size", root_->size},           {"referrers", referrers_}};
       session_.print(oci::canonical_json(document) + "\n");
     } else {
       session_.print(fmt::format("{} {}\n", where, root_->digest.str()));
@@ -153,8 +152,8 @@ class Copy {
 
 void need_operands(Session& session, std::size_t least, const char* usage) {
   if (session.options().operands.size() >= least) return;
-  throw oci::Error(oci::Errc::bad_input, fmt::format("`{}` needs {}",
-                                                     session.options().command, usage))
+  throw oci::Error(oci::Errc::bad_input,
+                   fmt::format("`{}` needs {}", session.options().command, usage))
       .add_hint(fmt::format("`lithify help {}` explains it", session.options().command));
 }
 

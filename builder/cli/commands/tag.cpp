@@ -57,7 +57,7 @@ void check_expected(const oci::RegistryClient& client, const std::string& tag,
       .add_hint("look at what is there, and give that as `--expect`");
 }
 
-void write_tags(Session& session, const Push& push) {
+void write_tags(const Push& push) {
   try {
     push_tags(push, look_at_tags(push));
   } catch (oci::Error& error) {
@@ -66,7 +66,6 @@ void write_tags(Session& session, const Push& push) {
     }
     throw;
   }
-  session.end_progress();
 }
 
 // What one machine pushed: its manifest, and for what it is.
@@ -88,6 +87,21 @@ Part part_of(const oci::RegistryClient& client, const oci::Descriptor& root,
   Part part{root, manifest.annotations};
   part.manifest.platform = config.platform;
   return part;
+}
+
+// The images, and all of them in `to` from now on.
+std::vector<Part> gather(Session& session, const std::vector<std::string>& references,
+                         oci::RegistryClient& to) {
+  oci::Activity activity(session.progress(), "join images in " + to.name());
+  std::vector<Part> parts;
+  for (const std::string& text : references) {
+    const oci::Reference reference = parsed(text);
+    const auto from = session.registries().open(reference.name(), oci::Access::pull);
+    parts.push_back(part_of(*from, root_of(*from, reference), reference.str()));
+    oci::replicate(*from, parts.back().manifest, to, activity, session.stop(), 4);
+  }
+  activity.end(oci::Outcome::done);
+  return parts;
 }
 
 oci::Index joined(const std::vector<Part>& parts) {
@@ -128,7 +142,7 @@ int run_tag(Session& session) {
     check_expected(*client, tag, condition_of(session.options()));
   }
   if (session.options().expect.empty()) {
-    write_tags(session, push);
+    write_tags(push);
   } else {
     for (const PushTag& tag : push.tags)
       client->set_tag_if(tag.name, push.root, condition_of(session.options()));
@@ -150,22 +164,13 @@ int run_join(Session& session) {
   }
   const oci::Reference target = parsed(options.tags.front());
   const auto to = session.registries().open(target.name(), oci::Access::push);
-  oci::Activity activity(session.progress(), "join " + target.str());
-  std::vector<Part> parts;
-  for (const std::string& operand : options.operands) {
-    const oci::Reference reference = parsed(operand);
-    const auto from = session.registries().open(reference.name(), oci::Access::pull);
-    parts.push_back(part_of(*from, root_of(*from, reference), reference.str()));
-    oci::replicate(*from, parts.back().manifest, *to, activity, session.stop(), 4);
-  }
-  const std::string text = joined(parts).str();
+  const std::string text = joined(gather(session, options.operands, *to)).str();
   Push push{*to,
             oci::describe(text, oci::media_type::k_index),
             *to,
             {{target.tag, !options.move, {}}}};
   to->put_manifest(push.root, oci::as_bytes(text));
-  activity.end(oci::Outcome::done);
-  write_tags(session, push);
+  write_tags(push);
   session.print(fmt::format("{} {}\n", target.str(), push.root.digest.str()));
   return exits::k_ok;
 }
