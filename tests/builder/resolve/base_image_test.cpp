@@ -340,8 +340,9 @@ TEST_CASE("layers of a base are fetched for a step that reads it, and only then"
     return locations;
   };
   CHECK(fetches().empty());
-  const auto reads = GENERATE(as<Verb>(), RemoveStep{{"/one"}}, AttrsStep{{"/one"}, {}, 0600, {}, {}},
-                              UsersStep{}, GroupsStep{});
+  const auto reads =
+      GENERATE(as<Verb>(), RemoveStep{{"/one"}}, AttrsStep{{"/one"}, {}, 0600, {}, {}},
+               UsersStep{}, GroupsStep{});
   variant.steps.push_back({reads, {}, "", "", "reads"});
   CHECK(fetches() == std::vector<std::string>{"image:" + k_name});
 }
