@@ -17,12 +17,10 @@ namespace {
 // What people type who come from other builders, and what to type here.
 const std::map<std::string_view, std::string_view> k_familiar_flags = {
     {"--squash", "write `layering: {strategy: single}` in the build file"},
-    {"--push",
-     "write `--output oci=DIR` and copy it with a tool such as skopeo; pushing "
-     "is not built yet"},
+    {"--push", "`lithify build --push` and `lithify push` push"},
     {"--load", "write `--output docker-archive=FILE`, then `docker load -i FILE`"},
-    {"-t", "images have the name that the build file gives them"},
-    {"--tag", "images have the name that the build file gives them"},
+    {"-t", "to push under a name, write `--push --tag HOST/PATH:NAME`"},
+    {"--tag", "`lithify build`, `push` and `join` take it"},
     {"-o", "write `--output KIND=PATH`"},
     {"--build-arg", "write `--arg NAME=VALUE`"},
     {"--target", "name the image: `lithify build IMAGE`"},
@@ -34,7 +32,14 @@ const std::map<std::string_view, std::string_view> k_familiar_flags = {
     {"--timestamp", "set SOURCE_DATE_EPOCH, or write `epoch:` in the build file"},
     {"--source-date-epoch", "set SOURCE_DATE_EPOCH, or write `epoch:` in the build file"},
     {"--compress", "write `layering: {compression: gzip}` in the build file"},
-    {"--dry-run", "write `lithify plan`"},
+    {"--dry-run", "write `lithify plan`, or `lithify push --dry-run`"},
+    {"--all", "an image is copied with all its platforms unless one is named"},
+    {"--multi-arch", "an image is copied with all its platforms unless one is named"},
+    {"--tls-verify", "name the host in LITHIFY_INSECURE_REGISTRIES"},
+    {"--src-tls-verify", "name the host in LITHIFY_INSECURE_REGISTRIES"},
+    {"--dest-tls-verify", "name the host in LITHIFY_INSECURE_REGISTRIES"},
+    {"-p", "give the password on standard input with `--password-stdin`"},
+    {"--password", "give it on standard input with `--password-stdin`"},
     {"--rm", "nothing is left behind that would need removing"},
     {"--network", "builds have no network; sources are fetched by what the lock says"},
     {"--secret", "secrets are for `run` steps, which are not built yet"},
@@ -53,13 +58,14 @@ const std::map<std::string_view, std::string_view> k_familiar_flags = {
 
 // What design and other builders have, and this version has not.
 constexpr std::string_view k_commands_to_come[] = {
-    "test",    "push",       "verify", "sign",  "diff",   "report",
-    "explain", "completion", "fmt",    "shell", "import", "doctor"};
+    "test",    "verify",     "sign", "diff",  "report",
+    "explain", "completion", "fmt",  "shell", "import"};
 
 const std::map<std::string_view, std::string_view> k_familiar_commands = {
-    {"push",
-     "write `lithify build --output oci=DIR` and copy it with a tool such as "
-     "skopeo"},
+    {"cp", "write `lithify copy SOURCE DESTINATION`"},
+    {"save", "write `lithify copy REF oci-archive:FILE`"},
+    {"load", "write `lithify copy oci-archive:FILE store:NAME`"},
+    {"manifest", "write `lithify join REF… --tag REF`"},
     {"run", "write `--output oci=DIR`, then `podman run oci:DIR`"},
     {"images", "write `lithify cache ls`"},
     {"rmi", "write `lithify cache rm IMAGE`"},

@@ -61,6 +61,7 @@ class Build {
               ? std::vector<Destination>()
               : destinations(image, further_, prepared_.workspace.recipe.directory));
     }
+    if (pushes_ && !session_.options().push_by_digest) refuse_partial_push();
     refuse_clashes(destinations_);
     refuse_inputs();
     refuse_foreign();
@@ -69,6 +70,26 @@ class Build {
                        fmt::format("--digest-file holds one digest, {} images are built",
                                    destinations_.size()))
           .add_hint("name one image, or use `--metadata-file`");
+    }
+  }
+
+  // A tag with fewer platforms than the image has would take the others away from those
+  // who pull it.
+  void refuse_partial_push() const {
+    if (session_.options().platforms.empty()) return;
+    const Recipe whole = read_recipe(session_, {});
+    for (const ImagePlan& image : prepared_.plan.images) {
+      for (const ImageRecipe& declared : whole.images) {
+        if (declared.name != image.name) continue;
+        if (declared.variants.size() <= image.variants.size()) continue;
+        throw oci::Error(
+            oci::Errc::bad_input,
+            fmt::format("a tag of `{}` would name {} of its {} platforms", image.name,
+                        image.variants.size(), declared.variants.size()))
+            .add_hint(
+                "push without `--platform`; or with `--push-by-digest` on each "
+                "machine, and then `lithify join`");
+      }
     }
   }
 

@@ -63,7 +63,9 @@ TEST_CASE("mistakes on the command line say what to type") {
   const std::vector<std::vector<std::string>> lines = {
       {"biuld"},
       {"frobnicate"},
-      {"push"},
+      {"sign"},
+      {"save"},
+      {"login", "-p", "x", "ghcr.io"},
       {"build", "--plattform", "linux/amd64"},
       {"build", "--squash"},
       {"-t", "app:1", "build"},
