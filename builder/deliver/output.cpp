@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr unsigned k_parallel = 4;  // blobs: more is no faster, from disks or servers
+
 // Runs `write` on a file that takes its place only when it is complete.
 template <class Write>
 void write_whole(const fs::path& file, Write write) {
@@ -60,7 +62,8 @@ void deliver_layout(const Delivery& what, const fs::path& directory,
                 DirectoriesMade above(directory.parent_path());
                 try {
                   const auto layout = oci::create_layout(directory, &store);
-                  oci::replicate(what.from, what.root, *layout, activity, what.stop);
+                  oci::replicate(what.from, what.root, *layout, activity, what.stop,
+                                 k_parallel);
                   layout->set_tag(what.name, what.root);
                 } catch (...) {
                   if (fresh) take_back_layout(directory, was_there);

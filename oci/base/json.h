@@ -9,8 +9,8 @@
 
 namespace oci {
 
-// No document of OCI's needs more (distribution-spec: manifests of 4 MiB).
-inline constexpr std::size_t k_max_json = 4 * 1024 * 1024;
+// No document of OCI's needs more: configurations are the largest.
+inline constexpr std::size_t k_max_json = 8 * 1024 * 1024;
 
 // Refuses with Errc::bad_input: more than k_max_json bytes, depth over 64, duplicate
 // keys, trailing text, invalid UTF-8. `what` names the document in the message.

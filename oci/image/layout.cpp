@@ -62,7 +62,7 @@ class Layout final : public Repository {
   // half written is written again.
   bool has_manifest(const Digest& digest) const override {
     const auto size = blobs_->size_of(digest);
-    if (!size || *size > k_max_json) return false;
+    if (!size || *size > k_max_manifest) return false;
     Descriptor which{std::string(media_type::k_manifest), digest, *size};
     try {
       const std::string content = read_manifest(*blobs_, which);

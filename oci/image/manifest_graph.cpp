@@ -13,10 +13,10 @@ namespace oci {
 namespace {
 
 void check_size(const Descriptor& which) {
-  if (which.size > k_max_json) {
+  if (which.size > k_max_manifest) {
     throw Error(Errc::bad_input,
                 fmt::format("manifest {} has {} bytes, more than the {} allowed",
-                            which.digest.brief(), which.size, k_max_json));
+                            which.digest.brief(), which.size, k_max_manifest));
   }
 }
 

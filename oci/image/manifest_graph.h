@@ -13,6 +13,10 @@ namespace oci {
 // Indexes within indexes within …: real images have one.
 inline constexpr int k_max_index_depth = 4;
 
+// Registries take manifests and indexes up to here (distribution-spec, "Pushing
+// Manifests").
+inline constexpr std::size_t k_max_manifest = 4 * 1024 * 1024;
+
 bool is_index(std::string_view media_type);
 // A manifest or an index, as opposed to a blob.
 bool is_document(std::string_view media_type);
