@@ -67,6 +67,23 @@ const char* name_of(TagChange::Kind kind) {
   return "kept";
 }
 
+void look_at_all_tags(std::vector<Planned>& all) {
+  try {
+    for (Planned& one : all)
+      one.tags = look_at_tags(one.push);
+  } catch (oci::Error& error) {
+    if (error.code() == oci::Errc::refused) {
+      error.add_hint(
+          "give another `--tag`; `lithify tag --move` moves one that is there");
+    }
+    throw;
+  }
+}
+
+std::string plural(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string foretold(const Planned& one) {
   const PushNeeds needs = needs_of(one.push);
   std::uint64_t size = 0;
@@ -74,8 +91,9 @@ std::string foretold(const Planned& one) {
     size += blob.size;
   std::string text =
       fmt::format("would push  {}@{}\n", one.push.to.name(), one.push.root.digest.str());
-  text += fmt::format("  {} blobs ({}) and {} manifests are not there yet\n",
-                      needs.blobs.size(), human_size(size), needs.documents.size());
+  text +=
+      fmt::format("  not there yet: {} ({}) and {}\n", plural(needs.blobs.size(), "blob"),
+                  human_size(size), plural(needs.documents.size(), "manifest"));
   for (const oci::Descriptor& blob : needs.blobs)
     text += fmt::format("  blob  {}  {}\n", blob.digest.str(), human_size(blob.size));
   for (const TagChange& change : one.tags) {
@@ -129,8 +147,7 @@ std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& pla
     for (const PushTarget& target : push_targets(plans[i], session.options()))
       all.push_back(planned(session, images[i], target));
   }
-  for (Planned& one : all)
-    one.tags = look_at_tags(one.push);
+  look_at_all_tags(all);
   if (session.options().dry_run) {
     for (const Planned& one : all)
       session.tell(foretold(one));

@@ -27,9 +27,13 @@ oci::Error refused(const Push& push, const PushTag& tag, const oci::Digest& now)
   }
   error.add_note("nothing was pushed" +
                  (others.empty() ? others : others + " was not moved either"));
-  return error.add_hint(fmt::format(
-      "push it under a new tag, or see what is there: `lithify inspect {}:{}`",
-      push.to.name(), tag.name));
+  // For a tag of the command line, the command knows the way out.
+  if (!tag.place.file.empty()) {
+    error.add_hint(fmt::format(
+        "push it under a new tag, or see what is there: `lithify inspect {}:{}`",
+        push.to.name(), tag.name));
+  }
+  return error;
 }
 
 }  // namespace

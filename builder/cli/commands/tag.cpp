@@ -110,7 +110,10 @@ oci::Index joined(const std::vector<Part>& parts) {
     for (const oci::Descriptor& other : index.manifests) {
       if (other.platform != part.manifest.platform) continue;
       throw oci::Error(oci::Errc::bad_input,
-                       fmt::format("two images are for {}", other.platform->str()));
+                       fmt::format("two images are for {}", other.platform->str()))
+          .add_note(fmt::format("they are {} and {}", other.digest.str(),
+                                part.manifest.digest.str()))
+          .add_hint("name one image for each platform");
     }
     if (part.annotations != index.annotations) {
       throw oci::Error(oci::Errc::bad_input,
