@@ -135,13 +135,16 @@ class Scenario(unittest.TestCase):
         return out
 
     def podman_run(self, layout, *args):
+        return self.podman_run_image(f"oci:{layout}", *args)
+
+    def podman_run_image(self, image, *args, flags=()):
         """podman's stdout. vfs, no network and low limits work inside containers too."""
         return self.run_program(
             "podman", "--root", self.folder / "podman", "--runroot", self.folder / "run",
             "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
             *(["--runtime", "runc"] if have("runc") else []), "run", "--rm", "--network",
-            "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
-            f"oci:{layout}", *args)
+            "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", *flags,
+            image, *args)
 
 
 # ---- reading an OCI layout without any code of ours ---------------------------------------
