@@ -167,7 +167,7 @@ std::unique_ptr<oci::Repository> open_registry(const World& world,
   if (world.open_registry) return world.open_registry(place_of(request));
   throw oci::Error(oci::Errc::unavailable, what_is_missing)
       .number(code::k_offline)
-      .add_hint("run `lithify lock` once with a network");
+      .add_hint("build once with a network");
 }
 
 LockedImage resolve_layout(const BaseRequest& request, const LayoutSource& source,
