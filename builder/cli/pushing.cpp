@@ -1,5 +1,7 @@
 #include "builder/cli/pushing.h"
 
+#include <set>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -29,10 +31,18 @@ PushTarget target_of(const std::string& text) {
   return {reference.name(), {{reference.tag, true, {}}}, {}};
 }
 
+std::vector<std::string> repositories_of_bases(const Session& session) {
+  std::set<std::string> names;
+  for (const auto& [layer, repository] : session.known_layers())
+    names.insert(repository);
+  return {names.begin(), names.end()};
+}
+
 Planned planned(Session& session, const PackedImage& image, const PushTarget& target) {
   std::unique_ptr<oci::RegistryClient> client;
   try {
-    client = session.registries().open(target.repository, oci::Access::push);
+    client = session.registries().open(target.repository, oci::Access::push,
+                                       repositories_of_bases(session));
   } catch (oci::Error& error) {
     if (!target.place.file.empty()) error.at(target.place);
     throw;

@@ -1,7 +1,6 @@
 #include "builder/cli/registry_access.h"
 
 #include <unistd.h>
-#include <vector>
 
 #include <fmt/format.h>
 

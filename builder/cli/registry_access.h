@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "oci/registry/http_client.h"
 #include "oci/registry/keychain.h"
@@ -36,9 +37,11 @@ class RegistryAccess {
   RegistryAccess(oci::HttpClient& http, const Environment& environment,
                  const RegistryOptions& options);
 
-  // `name` is "host/path".
-  std::unique_ptr<oci::RegistryClient> open(const std::string& name, oci::Access access) {
-    return registries_.open(name, access);
+  // As Registries::open().
+  std::unique_ptr<oci::RegistryClient> open(
+      const std::string& name, oci::Access access,
+      const std::vector<std::string>& mount_from = {}) {
+    return registries_.open(name, access, mount_from);
   }
   oci::Registries& registries() { return registries_; }
   oci::Keychain& keychain() { return *keychain_; }

@@ -9,6 +9,8 @@ namespace oci {
 namespace {
 
 constexpr std::size_t k_max_places = 8;  // of one blob: more are never tried
+// Repositories in one token; some servers limit the header that carries it.
+constexpr std::size_t k_max_mounts = 8;
 
 }  // namespace
 
@@ -20,18 +22,24 @@ Registries::Registries(HttpClient& http, Keychain& keys, const RegistryConfig& c
       settings_(std::move(settings)),
       budget_(settings_.retry_budget) {}
 
-std::unique_ptr<RegistryClient> Registries::open(const std::string& name, Access access) {
+std::unique_ptr<RegistryClient> Registries::open(
+    const std::string& name, Access access, const std::vector<std::string>& mount_from) {
   const std::size_t slash = name.find('/');
   const std::string domain = name.substr(0, slash);
   const std::string path = slash == std::string::npos ? "" : name.substr(slash + 1);
   std::vector<Endpoint> endpoints = access == Access::pull
                                         ? config_.endpoints(domain, path)
                                         : std::vector{config_.primary(domain, path)};
-  const std::string scope = "repository:" + endpoints.back().path +
-                            (access == Access::pull ? ":pull" : ":pull,push");
+  Scopes scopes{"repository:" + endpoints.back().path +
+                (access == Access::pull ? ":pull" : ":pull,push")};
+  for (const std::string& other : mount_from) {
+    if (other == name || other.substr(0, other.find('/')) != domain) continue;
+    if (scopes.size() > k_max_mounts) break;
+    scopes.push_back("repository:" + other.substr(domain.size() + 1) + ":pull");
+  }
   auto http = std::make_unique<RegistryHttp>(
       RegistryHttp::Tools{http_, keys_, pace_, settings_.trusted_realms},
-      std::move(endpoints), Scopes{scope});
+      std::move(endpoints), std::move(scopes));
   return std::make_unique<RegistryClient>(*this, name, std::move(http));
 }
 

@@ -51,8 +51,11 @@ class Registries {
              RegistrySettings settings);
 
   // The repository `name` ("docker.io/library/debian", without tag and digest). Nothing
-  // is sent before the first call. Throws Errc::denied if it is blocked.
-  std::unique_ptr<RegistryClient> open(const std::string& name, Access access);
+  // is sent before the first call. Throws Errc::denied if it is blocked. What will be
+  // mounted comes from the repositories `mount_from`, those of other domains left out: a
+  // token for the push covers them too.
+  std::unique_ptr<RegistryClient> open(const std::string& name, Access access,
+                                       const std::vector<std::string>& mount_from = {});
 
   // ---- what clients share ------------------------------------------------------------
 

@@ -302,6 +302,9 @@ std::unique_ptr<BlobWriter> RegistryClient::create() {
 bool RegistryClient::take(const BlobStore& from, const BlobRef& blob, Activity& activity,
                           std::stop_token stop) {
   if (has(blob.digest)) return false;
+  if (const auto* registry = dynamic_cast<const RegistryClient*>(&from)) {
+    shared_.seen(blob.digest, registry->name());
+  }
   HttpBody body{blob.size, [&from, blob](std::uint64_t offset) {
                   return offset == 0 ? from.open(blob)
                                      : from.open_range(blob, offset, blob.size - offset);

@@ -111,7 +111,10 @@ class Copy {
                        fmt::format("{} is {}, not {}", from_.str(), root_->digest.str(),
                                    to.digest->str()));
     }
-    const auto client = session_.registries().open(to.name(), oci::Access::push);
+    std::vector<std::string> mount_from;
+    if (found.registry != nullptr) mount_from.push_back(found.registry->name());
+    const auto client =
+        session_.registries().open(to.name(), oci::Access::push, mount_from);
     Push push{from, *root_, *client, {}};
     if (!to.tag.empty()) push.tags.push_back({to.tag, !session_.options().move, {}});
     try {

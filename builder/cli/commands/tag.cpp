@@ -166,7 +166,10 @@ int run_join(Session& session) {
             "sha256:… --tag ghcr.io/acme/hello:1.4.2`");
   }
   const oci::Reference target = parsed(options.tags.front());
-  const auto to = session.registries().open(target.name(), oci::Access::push);
+  std::vector<std::string> sources;
+  for (const std::string& text : options.operands)
+    sources.push_back(parsed(text).name());
+  const auto to = session.registries().open(target.name(), oci::Access::push, sources);
   const std::string text = joined(gather(session, options.operands, *to)).str();
   Push push{*to,
             oci::describe(text, oci::media_type::k_index),
