@@ -110,6 +110,11 @@ struct Authorizer::State {
                  : fmt::format("{}:{}", settings.origin.host, settings.origin.port);
   }
   bool has(Kind kind) const { return credential && credential->kind == kind; }
+  // False if the token server must not see the secret there is.
+  bool may_show() const {
+    return !realm || realm->gets_secrets || mode == Mode::basic ||
+           has(Kind::registry_token);
+  }
   std::string credential_used() const;
   Error with_login_hint(Error error) const;
 
@@ -139,6 +144,7 @@ struct Authorizer::State {
 };
 
 std::string Authorizer::State::credential_used() const {
+  if (credential && !may_show()) return "an anonymous token";
   if (credential) return credential_for_people(*credential);
   const std::vector<std::string> places = keys.places();
   if (places.empty()) return "no credentials";
@@ -365,25 +371,23 @@ void Authorizer::State::token_not_enough(const HttpResponse& answer,
 Error Authorizer::State::not_allowed(const HttpResponse& answer,
                                      const Scopes& scopes) const {
   const std::string what = scopes.empty() ? "" : " " + harmless(joined(scopes, " "), 200);
-  const bool shown = mode == Mode::basic || !realm || realm->gets_secrets;
   Error error(Errc::denied,
               fmt::format("{} refuses{} to {}", host(), what.empty() ? " access" : what,
-                          shown ? credential_used() : "an anonymous token"));
+                          credential ? credential_used() : "an anonymous token"));
   const std::vector<ServerProblem> problems = read_problems(answer);
   if (!problems.empty() && !problems.front().message.empty()) {
     error.add_note(fmt::format("the server says: {}", problems.front().message));
   }
-  if (credential && !shown) {
+  if (!credential) error.add_note(credential_used());
+  if (credential && !may_show()) {
     const std::string place = harmless(realm->origin.host, 200);
     error.add_note(
         fmt::format("{} names the token server {}, which is not known to "
                     "belong to it: it was asked for an anonymous token, and "
                     "not shown {}",
                     host(), place, credential_for_people(*credential)));
-    error.add_hint(
-        fmt::format("if {} may see that secret, add it to `trusted-realms` or "
-                    "to LITHIFY_TRUSTED_REALMS",
-                    place));
+    error.add_hint(fmt::format(
+        "if {} may see that secret, add it to LITHIFY_TRUSTED_REALMS", place));
   }
   return with_login_hint(std::move(error));
 }

@@ -45,14 +45,18 @@ ChildResult ask(const std::string& program, const std::string& action,
   }
 }
 
+// Without the line end.
+std::string message(std::string_view text) {
+  const std::size_t last = text.find_last_not_of(" \t\r\n");
+  return last == std::string_view::npos ? "" : harmless(text.substr(0, last + 1));
+}
+
 // Helpers speak of failures on standard output; some of what they call uses the other.
 Error failure(const std::string& program, const std::string& server,
               const ChildResult& result) {
-  std::string said = harmless(result.output.reveal());
-  if (said.find_first_not_of(' ') == std::string::npos) said = harmless(result.complaint);
-  if (said.find_first_not_of(' ') == std::string::npos) {
-    said = fmt::format("exit status {}", result.status);
-  }
+  std::string said = message(result.output.reveal());
+  if (said.empty()) said = message(result.complaint);
+  if (said.empty()) said = fmt::format("exit status {}", result.status);
   return Error(Errc::denied,
                fmt::format("{} fails for {}: {}", program, harmless(server), said));
 }

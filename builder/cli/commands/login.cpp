@@ -104,7 +104,7 @@ class TypedKeychain final : public oci::Keychain {
                                       std::stop_token) override {
     return credential_;
   }
-  std::vector<std::string> places() const override { return {"what was typed"}; }
+  std::vector<std::string> places() const override { return {"standard input"}; }
 
  private:
   oci::Credential credential_;
@@ -116,7 +116,8 @@ void check_login(Session& session, const std::string& host,
   RegistryAccess& access = session.registries();
   TypedKeychain typed(credential);
   oci::HostPace pace;
-  const oci::Endpoint endpoint = access.config().primary(host, "");
+  // Servers are known by repositories; one that no rule names stands for the host.
+  const oci::Endpoint endpoint = access.config().primary(host, "login");
   oci::RegistryHttp http({access.registries().http(), typed, pace,
                           access.registries().settings().trusted_realms},
                          {endpoint}, {});
@@ -124,11 +125,27 @@ void check_login(Session& session, const std::string& host,
   request.url = endpoint.origin.str() + "/v2/";
   request.max_bytes = 1 << 20;
   oci::NullSink nothing;
-  const oci::HttpResponse answer = http.send(request, nothing, session.stop());
-  if (answer.status == 200) return;
-  throw oci::Error(oci::Errc::denied,
-                   fmt::format("{} answers {} to this login", host, answer.status))
-      .add_note("nothing was kept");
+  std::optional<oci::Error> refusal;
+  int status = 0;
+  try {
+    status = http.send(request, nothing, session.stop()).status;
+  } catch (const oci::Error& error) {
+    if (error.code() != oci::Errc::denied) throw;
+    refusal = error;
+  }
+  if (status == 200) return;
+  oci::Error error(oci::Errc::denied, host + " does not accept this login");
+  if (refusal) {
+    error.add_note(refusal->what());
+    for (const std::string& note : refusal->notes())
+      error.add_note(note);
+  } else {
+    error.add_note(fmt::format("it answers {}", status));
+  }
+  throw error.add_note("nothing was kept")
+      .add_hint(
+          "check the user name and the password; some registries want an access token "
+          "as the password");
 }
 
 }  // namespace
@@ -138,7 +155,7 @@ int run_login(Session& session) {
   oci::Credential credential;
   credential.username = read_username(session);
   credential.secret = read_password(session);
-  credential.origin = "what was typed";
+  credential.origin = "standard input";
   if (credential.secret.empty()) {
     throw oci::Error(oci::Errc::bad_input, "an empty password is none");
   }
