@@ -53,31 +53,37 @@ def url_safe(data):
 
 
 class TokenServer:
-    """Gives tokens as docker's own does: RS256, with a key that the registry knows.
+    """Gives tokens as docker's own does: RS256, with a key that the registry knows and that
+    stays in `directory`.
 
-    users: {name: password}; strangers may pull. `asked` lists what was wanted, as
-    {"user", "password", "service", "scopes", "method"}.
+    users: {name: password}; strangers may pull, and nobody gets anything of the
+    repositories `forbidden`. `realm_host`: what the registry calls this machine. `asked`
+    lists what was wanted, as {"user", "password", "service", "scopes"}.
     """
 
     ISSUER, SERVICE = "scenario issuer", "scenario registry"
 
-    def __init__(self, directory, users, *, lifetime=300, forbidden=()):
+    def __init__(self, directory, users, *, lifetime=300, forbidden=(),
+                 realm_host="localhost"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.users, self.lifetime, self.forbidden = users, lifetime, forbidden
+        self.realm_host = realm_host
         self.asked = []
         self.key = self.directory / "token.key"
         self.certificate = self.directory / "token.crt"
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30000",
-                "-subj", "/CN=scenario tokens", "-keyout", self.key,
-                "-out", self.certificate)
+        if not self.key.exists():
+            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30000",
+                    "-subj", "/CN=scenario tokens", "-keyout", self.key,
+                    "-out", self.certificate)
+        self.key_id = self._key_id()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property
     def host(self):
-        return f"localhost:{self.server.server_port}"
+        return f"{self.realm_host}:{self.server.server_port}"
 
     def stop(self):
         self.server.shutdown()
@@ -95,7 +101,7 @@ class TokenServer:
             allowed = [action for action in actions.split(",")
                        if name not in self.forbidden and (user or action == "pull")]
             access.append({"type": kind, "name": name, "actions": allowed})
-        head = {"typ": "JWT", "alg": "RS256", "kid": self._key_id()}
+        head = {"typ": "JWT", "alg": "RS256", "kid": self.key_id}
         claims = {"iss": self.ISSUER, "sub": user, "aud": self.SERVICE, "iat": now,
                   "nbf": now - 10, "exp": now + self.lifetime, "jti": str(len(self.asked)),
                   "access": access}
@@ -119,7 +125,7 @@ class TokenServer:
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
                 user, password = self._credentials()
                 scopes = [scope for text in query.get("scope", []) for scope in text.split()]
-                tokens.asked.append({"method": "GET", "user": user, "password": password,
+                tokens.asked.append({"user": user, "password": password,
                                      "service": query.get("service", [""])[0],
                                      "scopes": scopes})
                 if user and tokens.users.get(user) != password:
