@@ -62,7 +62,7 @@ class Forecasting {
       here = here && forecast_.steps[input].state != State::download;
     }
     const oci::Digest key = step_key(step, digests);
-    if (auto tree = workshop_.steps->find(key)) return tree;
+    if (auto tree = workshop_.steps->find(key, step)) return tree;
     if (!here || !workshop_.steps->knows(key)) return std::nullopt;
     oci::Activity making = activity.start(step.label);
     making.end(oci::Outcome::cached);
@@ -115,13 +115,24 @@ class Forecasting {
     std::vector<UnpackedPackage> packages;
     for (std::size_t i = 0; i < install.packages.size(); ++i) {
       const auto& tree = trees_[step.inputs[install.first + i]];
-      if (!tree) continue;
+      if (!tree || !is_here(*tree)) continue;
       packages.push_back(read_package(*tree, install.packages[i], session_.store()));
     }
     std::vector<std::string> texts;
     for (const ScriptNote& note : unimitated_scripts(packages))
       texts.push_back(describe({&note, 1}));
     return texts;
+  }
+
+  // A tree that a cache in a registry gave may have its files there still.
+  bool is_here(const Tree& tree) {
+    std::set<oci::Digest> seen;
+    for (const auto& [path, node] : tree.nodes()) {
+      const auto* slice = node.content ? std::get_if<Slice>(&*node.content) : nullptr;
+      if (slice == nullptr || !seen.insert(slice->blob.digest).second) continue;
+      if (!session_.store().has(slice->blob.digest)) return false;
+    }
+    return true;
   }
 
   Session& session_;

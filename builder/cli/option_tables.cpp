@@ -10,6 +10,7 @@
 #include "oci/base/error.h"
 
 #include "builder/cli/options.h"
+#include "builder/cli/registry_caches.h"
 
 namespace lithify {
 
@@ -92,6 +93,19 @@ void set_chunk_size(Options& options, std::string_view value) {
   options.chunk_size = size;
 }
 
+void add_cache_from(Options& options, std::string_view value) {
+  options.cache_from.push_back(cache_name("--cache-from", value));
+}
+
+void set_cache_to(Options& options, std::string_view value) {
+  std::string name = cache_name("--cache-to", value);
+  if (!options.cache_to.empty() && options.cache_to != name) {
+    throw oci::Error(oci::Errc::bad_input, "--cache-to is given twice")
+        .add_hint("results go to one cache; --cache-from may name several");
+  }
+  options.cache_to = std::move(name);
+}
+
 template <std::string Options::*Member>
 void set_text(Options& options, std::string_view value) {
   options.*Member = value;
@@ -151,8 +165,7 @@ constexpr Flag k_flags[] = {
     {0, "--referrers", "", k_copy,
      "also what points at the image: signatures, SBOMs, provenance",
      set<&Options::referrers>},
-    {'u', "--username", "NAME", k_login, "log in as NAME",
-     set_text<&Options::username>},
+    {'u', "--username", "NAME", k_login, "log in as NAME", set_text<&Options::username>},
     {0, "--password-stdin", "", k_login, "read the password from standard input",
      set<&Options::password_stdin>},
     {0, "--authfile", "FILE", k_askers,
@@ -161,7 +174,15 @@ constexpr Flag k_flags[] = {
     {0, "--chunk-size", "SIZE", k_build | k_push | k_copy | k_join,
      "send blobs in pieces of this size where one request is refused, as 16M",
      set_chunk_size},
-    {0, "--no-cache", "", k_build | k_push, "do every step again", set<&Options::no_cache>},
+    {0, "--no-cache", "", k_build | k_push, "do every step again",
+     set<&Options::no_cache>},
+    {0, "--cache-from", "REF", k_builders,
+     "take results of steps and layers from this repository of a registry, host/path, "
+     "where they are not in the store; may be given several times",
+     add_cache_from},
+    {0, "--cache-to", "REF", k_builders,
+     "put results into this repository when the build has succeeded (`plan` puts none)",
+     set_cache_to},
     {0, "--metadata-file", "FILE", k_build, "write what was built as JSON",
      set_text<&Options::metadata_file>},
     {0, "--digest-file", "FILE", k_build,
@@ -200,7 +221,10 @@ constexpr CommandText k_commands[] = {
     {"build", k_build, "[IMAGE…]", k_any, "build images and write their outputs",
      "Builds the named images of the build file, or all of them, and prints one line for "
      "each: its name and its digest. What the build file asks of the outside world is "
-     "answered by lithify.lock beside it; the first build writes that file."},
+     "answered by lithify.lock beside it; the first build writes that file. A cache in a "
+     "registry (--cache-from, --cache-to) holds one tag, `k1-…`, for each result. Tags "
+     "are never changed, and any of them may be deleted: what is missing is built. Who "
+     "may write there decides what others build."},
     {"lock", k_lock, "[--update [NAME…]] [--check]", k_any,
      "write or refresh lithify.lock",
      "Adds what is missing and keeps the rest, so that other arguments and platforms "
@@ -227,11 +251,13 @@ constexpr CommandText k_commands[] = {
      "destination's registry already has are not sent. A tag that names another image is "
      "not moved without --move."},
     {"tag", k_tag, "REF TAG…", k_any, "give an image in a registry further tags",
-     "Sends nothing but the manifest. A tag that names another image is not moved without "
+     "Sends nothing but the manifest. A tag that names another image is not moved "
+     "without "
      "--move or --expect."},
     {"join", k_join, "REF@DIGEST…", k_any,
      "make one index of images that several machines pushed",
-     "Each machine builds with --platform and --push-by-digest; the index is the one that "
+     "Each machine builds with --platform and --push-by-digest; the index is the one "
+     "that "
      "a single machine would have made, with platforms in the order given here."},
     {"login", k_login, "HOST", 1, "keep a user name and password for a registry",
      "Checks them first, and keeps them as docker does, in its file or helper."},

@@ -52,8 +52,6 @@ const std::map<std::string_view, std::string_view> k_familiar_flags = {
     {"--no-color", "write `--color never`"},
     {"--no-colour", "write `--color never`"},
     {"--colour", "write `--color WHEN`"},
-    {"--cache-from", "the store is shared by all builds; no flag is needed"},
-    {"--cache-to", "the store is shared by all builds; no flag is needed"},
 };
 
 // What design and other builders have, and this version has not.

@@ -23,8 +23,10 @@ struct Options {
   std::string file = "lithify.yaml";
   std::vector<std::pair<std::string, std::string>> arguments;  // --arg, in order
   std::vector<std::string> platforms;
-  std::vector<std::string> outputs;  // "oci=DIR", as written
-  std::string cache_dir;             // empty: LITHIFY_STORE, then the default
+  std::vector<std::string> outputs;     // "oci=DIR", as written
+  std::vector<std::string> cache_from;  // --cache-from, as "host/path"
+  std::string cache_to;                 // the same of --cache-to; empty: none
+  std::string cache_dir;                // empty: LITHIFY_STORE, then the default
   std::string metadata_file;
   std::string digest_file;
   unsigned jobs = 0;  // 0: as many as there are processors

@@ -67,8 +67,9 @@ Tree root_tree(Session& session, const VariantPlan& variant,
 
 oci::BlobRef flat_tar(Session& session, const Tree& root, oci::Activity& activity) {
   oci::WorkerPool workers(1);
-  const oci::Layer layer = write_layer(
-      root, session.store(), {oci::Compression::none, workers}, activity, session.stop());
+  const oci::Layer layer =
+      write_layer(root, session.contents(), {oci::Compression::none, workers}, activity,
+                  session.stop());
   return {layer.blob.digest, layer.blob.size};
 }
 

@@ -398,9 +398,29 @@ CacheDatabase& Session::database() {
   return *database_;
 }
 
+RegistryCaches* Session::caches() {
+  const bool wanted = !options_.cache_from.empty() || !options_.cache_to.empty();
+  if (!wanted || http() == nullptr) return nullptr;
+  if (caches_ == nullptr) {
+    caches_ = std::make_unique<RegistryCaches>(*http(), environment_, options_, images(),
+                                               stop_);
+  }
+  return caches_.get();
+}
+
+oci::Repository& Session::contents() {
+  return caches() != nullptr ? caches()->contents() : images();
+}
+
 LayerCache* Session::layer_cache() {
-  if (options_.no_cache) return nullptr;
-  if (layers_ == nullptr) layers_ = std::make_unique<LayerCache>(database(), store());
+  if (layers_ != nullptr) return layers_.get();
+  RegistryCaches* const shared = caches();
+  if (options_.no_cache && shared == nullptr) return nullptr;
+  layers_ = std::make_unique<StoredLayerCache>(database(), store());
+  if (shared != nullptr) {
+    layers_ = std::make_unique<SharedLayerCache>(std::move(layers_), shared->shared(),
+                                                 !options_.no_cache);
+  }
   return layers_.get();
 }
 
@@ -419,11 +439,15 @@ Workshop Session::workshop(const Recipe& recipe) {
     mirrors = mirrors_of(recipe, apt_environment());
   }
   workshop.executor = std::make_unique<LocalExecutor>(
-      LocalTools{store(), *stats_, *workshop.workers, workshop.downloader.get(),
+      LocalTools{contents(), *stats_, *workshop.workers, workshop.downloader.get(),
                  std::move(mirrors), now_ns, git_index, std::move(bring_blob)});
   const auto lookup =
       options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
   workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);
+  if (RegistryCaches* const shared = caches()) {
+    workshop.steps =
+        std::make_unique<SharedStepCache>(std::move(workshop.steps), shared->shared());
+  }
   return workshop;
 }
 

@@ -28,6 +28,7 @@
 #include "builder/cli/options.h"
 #include "builder/cli/progress.h"
 #include "builder/cli/registry_access.h"
+#include "builder/cli/registry_caches.h"
 #include "builder/cli/render_error.h"
 #include "builder/plan/recipe.h"
 #include "builder/resolve/resolver.h"
@@ -126,7 +127,12 @@ class Session {
   // What resolving may see of the world.
   World world();
   Workshop workshop(const Recipe& recipe);
-  LayerCache* layer_cache();  // nullptr with --no-cache
+  // nullptr with --no-cache, unless there is a cache to write.
+  LayerCache* layer_cache();
+  // Those in registries; nullptr without --cache-from and --cache-to, and with --offline.
+  RegistryCaches* caches();
+  // The store, with what caches in registries owe it.
+  oci::Repository& contents();
   CacheDatabase& database();  // what the store remembers beside its blobs
 
   Style style() const;
@@ -155,6 +161,7 @@ class Session {
   std::unique_ptr<oci::HttpClient> http_;
   std::unique_ptr<RegistryAccess> registries_;
   std::unique_ptr<oci::Repository> images_with_bases_;
+  std::unique_ptr<RegistryCaches> caches_;
   std::map<oci::Digest, std::string> known_layers_;
   std::unique_ptr<CacheDatabase> database_;
   std::unique_ptr<StatCache> stats_;

@@ -26,8 +26,10 @@ class Executor {
 class StepCache {
  public:
   virtual ~StepCache() = default;
-  virtual std::optional<Tree> find(const oci::Digest& key) = 0;  // a miss is not an error
-  virtual void remember(const oci::Digest& key, const Tree& result) = 0;
+  // What the key names is the result; the step tells whether it is worth the asking, and
+  // is named in messages. A miss is not an error. Safe to call from several threads.
+  virtual std::optional<Tree> find(const oci::Digest& key, const Step& step) = 0;
+  virtual void remember(const oci::Digest& key, const Step& step, const Tree& result) = 0;
   // Trees with files of the user's are not kept, but that the step was performed is: it
   // costs next to nothing to perform it again, and it tells that nothing changed.
   virtual void note(const oci::Digest& key) = 0;

@@ -173,7 +173,7 @@ class GraphRun {
   void attempt(StepIndex i, bool asked) {
     try {
       if (!asked && !readiness_.is_fetch(i) && !is_import(i)) {
-        if (auto known = cache_.find(key_of(i))) {
+        if (auto known = cache_.find(key_of(i), steps_[i])) {
           oci::Activity step = start(i);
           step.end(Outcome::cached);
           finish(i, std::move(*known));
@@ -202,7 +202,7 @@ class GraphRun {
         throw Error(Errc::internal, "a fetch gave another tree than its lock entry says");
       }
     } else if (key) {
-      remember(*key, tree, step);
+      remember(i, *key, tree, step);
     }
     if (step.outcome() != Outcome::cached) step.end(Outcome::done);
     return tree;
@@ -221,8 +221,9 @@ class GraphRun {
     return inputs;
   }
 
-  void remember(const oci::Digest& key, const Tree& tree, oci::Activity& step) {
-    if (!tree.has_local_files()) return cache_.remember(key, tree);
+  void remember(StepIndex i, const oci::Digest& key, const Tree& tree,
+                oci::Activity& step) {
+    if (!tree.has_local_files()) return cache_.remember(key, steps_[i], tree);
     if (cache_.knows(key)) return step.end(Outcome::cached);
     cache_.note(key);
   }

@@ -41,7 +41,7 @@ bool has_all_blobs(const Tree& tree, const oci::BlobStore& store) {
 
 }  // namespace
 
-std::optional<Tree> StoredStepCache::find(const oci::Digest& key) {
+std::optional<Tree> StoredStepCache::find(const oci::Digest& key, const Step&) {
   if (lookup_ == Lookup::no) return std::nullopt;
   const auto row = database_.get(CacheDatabase::Table::steps, key.str());
   const auto blob = row ? to_blob(*row) : std::nullopt;
@@ -58,7 +58,7 @@ std::optional<Tree> StoredStepCache::find(const oci::Digest& key) {
   }
 }
 
-void StoredStepCache::remember(const oci::Digest& key, const Tree& result) {
+void StoredStepCache::remember(const oci::Digest& key, const Step&, const Tree& result) {
   const oci::BlobRef blob = oci::put(store_, result.to_text());
   database_.put(CacheDatabase::Table::steps, key.str(),
                 fmt::format("{} {}", blob.digest.str(), blob.size));

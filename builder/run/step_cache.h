@@ -22,8 +22,8 @@ class StoredStepCache final : public StepCache {
 
   // A tree is found only if the store has every blob that its files are slices of.
   // Damage anywhere is a miss.
-  std::optional<Tree> find(const oci::Digest& key) override;
-  void remember(const oci::Digest& key, const Tree& result) override;
+  std::optional<Tree> find(const oci::Digest& key, const Step& step) override;
+  void remember(const oci::Digest& key, const Step& step, const Tree& result) override;
   void note(const oci::Digest& key) override;
   bool knows(const oci::Digest& key) override;
   // Forgets what names trees that are not there any more.

@@ -45,20 +45,20 @@ std::optional<oci::Layer> layer_of(std::string_view row) {
 
 }  // namespace
 
-std::optional<oci::Layer> LayerCache::find(const LayerKey& key) {
+std::optional<oci::Layer> StoredLayerCache::find(const LayerKey& key) {
   const auto row = database_.get(CacheDatabase::Table::layers, text_of(key));
   auto layer = row ? layer_of(*row) : std::nullopt;
   return layer && store_.has(layer->blob.digest) ? std::move(layer) : std::nullopt;
 }
 
-void LayerCache::prune(const std::function<bool(const oci::Digest&)>& is_there) {
+void StoredLayerCache::prune(const std::function<bool(const oci::Digest&)>& is_there) {
   database_.prune(CacheDatabase::Table::layers, [&](std::string_view row) {
     const auto layer = layer_of(row);
     return layer && is_there(layer->blob.digest);
   });
 }
 
-void LayerCache::remember(const LayerKey& key, const oci::Layer& layer) {
+void StoredLayerCache::remember(const LayerKey& key, const oci::Layer& layer) {
   database_.put(
       CacheDatabase::Table::layers, text_of(key),
       fmt::format("{} {} {} {} {}", layer.blob.media_type, layer.blob.digest.str(),

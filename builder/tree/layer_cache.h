@@ -1,4 +1,5 @@
-// LayerCache: which layer blob a tree became, so that it is not packed again.
+// LayerCache: which layer blob a tree became, so that it is not packed again; the store's
+// own is StoredLayerCache.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -22,12 +23,20 @@ struct LayerKey {
 
 class LayerCache {
  public:
-  LayerCache(CacheDatabase& database, const oci::BlobStore& store)
+  virtual ~LayerCache() = default;
+  // The blob of what is found is in the store.
+  virtual std::optional<oci::Layer> find(const LayerKey& key) = 0;
+  virtual void remember(const LayerKey& key, const oci::Layer& layer) = 0;
+};
+
+class StoredLayerCache final : public LayerCache {
+ public:
+  StoredLayerCache(CacheDatabase& database, const oci::BlobStore& store)
       : database_(database), store_(store) {}
 
   // nullopt too if the store no longer has the blob.
-  std::optional<oci::Layer> find(const LayerKey& key);
-  void remember(const LayerKey& key, const oci::Layer& layer);
+  std::optional<oci::Layer> find(const LayerKey& key) override;
+  void remember(const LayerKey& key, const oci::Layer& layer) override;
   // Forgets layers that are not there any more.
   void prune(const std::function<bool(const oci::Digest&)>& is_there);
 

@@ -65,6 +65,9 @@ class RegistryClient final : public Repository {
   // ---- what only a registry has
   // ----------------------------------------------------------
 
+  // The manifest or index that a tag names, checked against its digest: resolve() and
+  // manifest() in one request. nullopt if there is none.
+  std::optional<std::string> manifest_of(std::string_view tag) const;
   // What a tag names, by one HEAD where the server tells it there.
   std::optional<Digest> digest_of(std::string_view tag) const;
   // Writes a tag if the condition holds, with what HTTP offers to have the server check

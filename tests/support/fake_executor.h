@@ -45,12 +45,12 @@ class FakeExecutor final : public Executor {
 // Remembers in memory.
 class MemoryStepCache final : public StepCache {
  public:
-  std::optional<Tree> find(const oci::Digest& key) override {
+  std::optional<Tree> find(const oci::Digest& key, const Step&) override {
     const std::lock_guard lock(mutex_);
     const auto found = trees_.find(key);
     return found == trees_.end() ? std::nullopt : std::optional(found->second);
   }
-  void remember(const oci::Digest& key, const Tree& result) override {
+  void remember(const oci::Digest& key, const Step&, const Tree& result) override {
     const std::lock_guard lock(mutex_);
     trees_.insert_or_assign(key, result);
   }

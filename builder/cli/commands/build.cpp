@@ -45,6 +45,7 @@ class Build {
     make_everything();
     // Last, so that a build that fails leaves the lock that was there.
     if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
+    save_caches();
     push();
     report();
     return exits::k_ok;
@@ -128,22 +129,67 @@ class Build {
   void make_everything() {
     const std::size_t before = session_.store().blobs().found_lying();
     try {
-      run_steps();
-      pack_images();
-      write_outputs();
+      make_once();
     } catch (const oci::Error& error) {
-      if (error.code() != oci::Errc::mismatch) throw;
-      if (session_.store().blobs().found_lying() == before) throw;
-      oci::Error healing(oci::Errc::mismatch,
-                         "the store held a damaged blob, making it anew");
-      healing.add_note(error.what());
-      session_.tell(healing, Problem::Severity::warning);
-      session_.store().put_away_liars();
+      if (!gave_up_cache(error) && !put_away_liars(error, before)) throw;
       packed_.clear();
-      run_steps();
-      pack_images();
-      write_outputs();
+      make_once();
     }
+  }
+
+  void make_once() {
+    run_steps();
+    pack_images();
+    write_outputs();
+    tell_of_caches();
+  }
+
+  bool put_away_liars(const oci::Error& error, std::size_t before) {
+    if (error.code() != oci::Errc::mismatch) return false;
+    if (session_.store().blobs().found_lying() == before) return false;
+    oci::Error healing(oci::Errc::mismatch,
+                       "the store held a damaged blob, making it anew");
+    healing.add_note(error.what());
+    session_.tell(healing, Problem::Severity::warning);
+    session_.store().put_away_liars();
+    return true;
+  }
+
+  // A cache in a registry had a tree, and then not the blobs that the tree needs.
+  bool gave_up_cache(const oci::Error& error) {
+    if (session_.caches() == nullptr || !session_.caches()->gave_up()) return false;
+    oci::Error warning(oci::Errc::unavailable,
+                       "a cache does not have what it promised, building without it");
+    warning.add_note(error.what());
+    session_.tell(warning, Problem::Severity::warning);
+    return true;
+  }
+
+  // Where no activity is open: what is told ends the progress.
+  void tell_of_caches() {
+    if (session_.caches() == nullptr) return;
+    for (const oci::Error& warning : session_.caches()->take_warnings())
+      session_.tell(warning, Problem::Severity::warning);
+  }
+
+  // Before the push, which may fail, and which can mount the layers from there.
+  void save_caches() {
+    const Options& options = session_.options();
+    if (options.offline && !options.cache_to.empty()) {
+      session_.tell(
+          oci::Error(oci::Errc::unavailable,
+                     "--offline forbids writing to the cache " + options.cache_to),
+          Problem::Severity::warning);
+    }
+    if (session_.caches() == nullptr) return;
+    if (!options.cache_to.empty()) {
+      oci::Activity activity(session_.progress(), "keep results in " + options.cache_to);
+      session_.caches()->save(activity, session_.stop());
+      activity.end(oci::Outcome::done);
+    }
+    tell_of_caches();
+    times_.cache = lap();
+    if (pushes_) session_.caches()->tell_layers(session_.registries().registries());
   }
 
   void run_steps() {
@@ -162,7 +208,7 @@ class Build {
     oci::Activity activity(session_.progress(), "pack");
     oci::WorkerPool workers(session_.jobs());
     const PackContext context{
-        session_.images(), workers, session_.layer_cache(),
+        session_.contents(), workers, session_.layer_cache(),
         [this](const std::string& place) { return open_base(session_, place); },
         prepared_.epoch.seconds};
     for (const ImagePlan& image : prepared_.plan.images) {
@@ -210,7 +256,7 @@ class Build {
       case Output::Kind::rootfs:
         return deliver_rootfs(
             root_of(plan.variants[destination.variant], activity), destination.path,
-            {session_.store(), session_.is_root(), session_.stop()}, activity);
+            {session_.contents(), session_.is_root(), session_.stop()}, activity);
       case Output::Kind::tar: {
         const Tree root = root_of(plan.variants[destination.variant], activity);
         return deliver_blob(session_.store(), flat_tar(session_, root, activity),
@@ -246,7 +292,9 @@ class Build {
       session_.print(pushes_only_ ? push_lines(pushed_) : image_lines());
     }
     const std::string summary =
-        build_summary(packed_, times_, steps_) + push_summary(pushed_);
+        build_summary(packed_, times_, steps_) +
+        (session_.caches() != nullptr ? session_.caches()->summary() : "") +
+        push_summary(pushed_);
     if (session_.wants_summary()) session_.tell(summary);
     if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
       add_to_page(*page, summary);

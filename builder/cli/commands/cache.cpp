@@ -189,7 +189,7 @@ class Prune {
       const auto there = [this](const oci::Digest& digest) { return is_there(digest); };
       CacheDatabase& database = session_.database();
       StoredStepCache(database, store_).prune(there);
-      LayerCache(database, store_).prune(there);
+      StoredLayerCache(database, store_).prune(there);
       StatCache(database).prune();
       database.compact();
     }

@@ -57,6 +57,10 @@ std::vector<std::pair<std::string, std::string>> settings(Session& session,
                    fmt::format("{} from {}", oci::rfc3339(prepared.epoch.seconds),
                                prepared.epoch.origin));
   all.emplace_back("store", session.store_path().string());
+  if (!options.cache_from.empty()) {
+    all.emplace_back("cache from", fmt::format("{}", fmt::join(options.cache_from, " ")));
+  }
+  if (!options.cache_to.empty()) all.emplace_back("cache to", options.cache_to);
   for (const Argument& argument : prepared.workspace.recipe.arguments) {
     all.emplace_back("args." + argument.name,
                      fmt::format("{} from {}", visible(argument.value), argument.origin));
@@ -139,6 +143,10 @@ int run_plan(Session& session) {
   Workshop workshop = session.workshop(prepared.workspace.recipe);
   const Forecast forecast = foresee(session, prepared.plan.graph, workshop);
   session.end_progress();
+  if (session.caches() != nullptr) {
+    for (const oci::Error& warning : session.caches()->take_warnings())
+      session.tell(warning, Problem::Severity::warning);
+  }
   if (session.options().json) {
     print_document(session, prepared, forecast);
   } else {

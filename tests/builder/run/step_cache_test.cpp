@@ -19,6 +19,8 @@ using lithify::testing::tree_of;
 
 namespace {
 
+const lithify::Step step;
+
 // A store that forgets one blob.
 class ForgetfulStore final : public oci::BlobStore {
  public:
@@ -69,34 +71,34 @@ TEST_CASE("a result is found again while the store has its contents") {
   const oci::BlobRef content = oci::put(store, "text");
   const Tree tree = tree_of({"d a", "f a/b=text"});
 
-  CHECK_FALSE(cache.find(key).has_value());
-  cache.remember(key, tree);
-  REQUIRE(cache.find(key).has_value());
-  CHECK(cache.find(key)->nodes() == tree.nodes());
+  CHECK_FALSE(cache.find(key, step).has_value());
+  cache.remember(key, step, tree);
+  REQUIRE(cache.find(key, step).has_value());
+  CHECK(cache.find(key, step)->nodes() == tree.nodes());
   SECTION("by another process too") {
     CacheDatabase other(directory.path() / "cache.sqlite");
-    CHECK(StoredStepCache(other, store).find(key)->digest() == tree.digest());
+    CHECK(StoredStepCache(other, store).find(key, step)->digest() == tree.digest());
   }
   SECTION("not when its content is gone") {
     store.forgotten = content.digest;
-    CHECK_FALSE(cache.find(key).has_value());
+    CHECK_FALSE(cache.find(key, step).has_value());
   }
   SECTION("not when its text is gone") {
     store.forgotten = oci::Digest::of(tree.to_text());
-    CHECK_FALSE(cache.find(key).has_value());
+    CHECK_FALSE(cache.find(key, step).has_value());
   }
   SECTION("not with --no-cache, which remembers all the same") {
     StoredStepCache blind(database, store, StoredStepCache::Lookup::no);
-    CHECK_FALSE(blind.find(key).has_value());
-    blind.remember(oci::Digest::of("other"), tree);
-    CHECK(cache.find(oci::Digest::of("other")).has_value());
+    CHECK_FALSE(blind.find(key, step).has_value());
+    blind.remember(oci::Digest::of("other"), step, tree);
+    CHECK(cache.find(oci::Digest::of("other"), step).has_value());
   }
   SECTION("not when the row is damaged") {
     for (const std::string& row :
          {std::string("nonsense"), content.digest.str(), content.digest.str() + " 4",
           content.digest.str() + " x"}) {
       database.put(CacheDatabase::Table::steps, key.str(), row);
-      CHECK_FALSE(cache.find(key).has_value());
+      CHECK_FALSE(cache.find(key, step).has_value());
     }
   }
 }
@@ -108,8 +110,9 @@ TEST_CASE("a tree with files of the user's cannot be remembered") {
   StoredStepCache cache(database, store);
   lithify::Node node;
   node.content = lithify::LocalFile{std::string_view("/a"), 1, oci::Digest::of("a")};
-  CHECK_THROWS_AS(cache.remember(oci::Digest::of("key"), Tree(Tree::Nodes{{"a", node}})),
-                  oci::Error);
+  CHECK_THROWS_AS(
+      cache.remember(oci::Digest::of("key"), step, Tree(Tree::Nodes{{"a", node}})),
+      oci::Error);
 }
 
 TEST_CASE("what is only noted is known, and has no tree") {
@@ -121,7 +124,7 @@ TEST_CASE("what is only noted is known, and has no tree") {
   CHECK_FALSE(cache.knows(key));
   cache.note(key);
   CHECK(cache.knows(key));
-  CHECK_FALSE(cache.find(key).has_value());
+  CHECK_FALSE(cache.find(key, step).has_value());
   CHECK_FALSE(StoredStepCache(database, store, StoredStepCache::Lookup::no).knows(key));
 }
 
@@ -132,17 +135,17 @@ TEST_CASE("prune forgets what names trees that are gone, and what was only noted
   StoredStepCache cache(database, store);
   const Tree one(Tree::Nodes{{"one", lithify::Node()}});
   const Tree two(Tree::Nodes{{"two", lithify::Node()}});
-  cache.remember(oci::Digest::of("1"), one);
-  cache.remember(oci::Digest::of("2"), two);
+  cache.remember(oci::Digest::of("1"), step, one);
+  cache.remember(oci::Digest::of("2"), step, two);
   cache.note(oci::Digest::of("3"));
   cache.prune([&](const oci::Digest& digest) {
     return digest == oci::Digest::of(one.to_text());
   });
-  CHECK(cache.find(oci::Digest::of("1")).has_value());
-  CHECK_FALSE(cache.find(oci::Digest::of("2")).has_value());
+  CHECK(cache.find(oci::Digest::of("1"), step).has_value());
+  CHECK_FALSE(cache.find(oci::Digest::of("2"), step).has_value());
   CHECK_FALSE(cache.knows(oci::Digest::of("3")));
   database.compact();
-  CHECK(cache.find(oci::Digest::of("1")).has_value());
+  CHECK(cache.find(oci::Digest::of("1"), step).has_value());
 }
 
 TEST_CASE("a layer is found again by all that decides its bytes") {
@@ -150,7 +153,7 @@ TEST_CASE("a layer is found again by all that decides its bytes") {
   CacheDatabase database(directory.path() / "cache.sqlite");
   oci::MemoryStore memory;
   ForgetfulStore store(memory);
-  lithify::LayerCache cache(database, store);
+  lithify::StoredLayerCache cache(database, store);
   const oci::BlobRef blob = oci::put(store, "layer");
   const oci::Layer layer{
       {"application/x", blob.digest, blob.size}, oci::Digest::of("tar"), 1024};
