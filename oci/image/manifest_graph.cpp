@@ -12,14 +12,6 @@ namespace oci {
 
 namespace {
 
-void check_size(const Descriptor& which) {
-  if (which.size > k_max_manifest) {
-    throw Error(Errc::bad_input,
-                fmt::format("manifest {} has {} bytes, more than the {} allowed",
-                            which.digest.brief(), which.size, k_max_manifest));
-  }
-}
-
 class Walk {
  public:
   explicit Walk(const Repository& of) : of_(of) {}
@@ -65,21 +57,32 @@ std::vector<Descriptor> children(const Descriptor& which, std::string_view docum
   return std::move(manifest.layers);
 }
 
+void check_manifest_size(const Descriptor& which) {
+  if (which.size > k_max_manifest) {
+    throw Error(Errc::bad_input,
+                fmt::format("manifest {} has {} bytes, more than the {} allowed",
+                            which.digest.brief(), which.size, k_max_manifest));
+  }
+}
+
+void check_manifest(const Descriptor& which, Bytes content) {
+  check_manifest_size(which);
+  if (content.size() == which.size && Digest::of(content) == which.digest) return;
+  throw Error(
+      Errc::mismatch,
+      fmt::format(
+          "a manifest of {} bytes and digest {} was expected, not of {} bytes and "
+          "digest {}",
+          which.size, which.digest.brief(), content.size(), Digest::of(content).brief()));
+}
+
 std::string read_manifest(const BlobStore& from, const Descriptor& which) {
-  check_size(which);
+  check_manifest_size(which);
   return read_all(*from.open({which.digest, which.size}), which.size, "a manifest");
 }
 
 void write_manifest(BlobStore& to, const Descriptor& which, Bytes content) {
-  check_size(which);
-  if (content.size() != which.size || Digest::of(content) != which.digest) {
-    throw Error(
-        Errc::mismatch,
-        fmt::format("a manifest of {} bytes and digest {} was expected, not of {} "
-                    "bytes and digest {}",
-                    which.size, which.digest.brief(), content.size(),
-                    Digest::of(content).brief()));
-  }
+  check_manifest(which, content);
   const auto writer = to.create();
   writer->write(content);
   writer->commit();

@@ -27,6 +27,9 @@ std::vector<Descriptor> children(const Descriptor& which, std::string_view docum
 
 // Where manifests are blobs (layout, store): reads and writes one. Refuses documents over
 // 4 MiB (Errc::bad_input) and content that is not `which` (Errc::mismatch).
+// The first two refuse the same for places that keep documents elsewhere.
+void check_manifest_size(const Descriptor& which);
+void check_manifest(const Descriptor& which, Bytes content);
 std::string read_manifest(const BlobStore& from, const Descriptor& which);
 void write_manifest(BlobStore& to, const Descriptor& which, Bytes content);
 

@@ -139,7 +139,8 @@ struct Authorizer::State {
   bool adopt_change(Grant& grant, const Scopes& scopes, const Challenge& challenge);
   void secret_refused(std::stop_token stop);
   void token_not_enough(const HttpResponse& answer,
-                        const std::vector<Challenge>& challenges, const Scopes& scopes);
+                        const std::vector<Challenge>& challenges, const Scopes& scopes,
+                        bool worked);
   Error not_allowed(const HttpResponse& answer, const Scopes& scopes) const;
 };
 
@@ -352,7 +353,7 @@ void Authorizer::State::secret_refused(std::stop_token stop) {
 
 void Authorizer::State::token_not_enough(const HttpResponse& answer,
                                          const std::vector<Challenge>& challenges,
-                                         const Scopes& scopes) {
+                                         const Scopes& scopes, bool worked) {
   Grant& grant = grants[scope_key(scopes)];
   const Challenge* again = find_scheme(challenges, "bearer");
   if (again == nullptr && find_scheme(challenges, "basic") != nullptr) {
@@ -363,7 +364,9 @@ void Authorizer::State::token_not_enough(const HttpResponse& answer,
     return;
   }
   const bool changed = again != nullptr && adopt_change(grant, scopes, *again);
-  const bool old = now() - grant.made >= k_young;
+  const bool too_narrow =
+      again != nullptr && again->parameter("error") == "insufficient_scope";
+  const bool old = now() - grant.made >= k_young || (worked && !too_narrow);
   if (!changed && !old) throw not_allowed(answer, scopes);
   grant.token = Secret();
 }
@@ -410,7 +413,7 @@ std::optional<Secret> Authorizer::header(const Scopes& scopes,
 }
 
 void Authorizer::challenged(const HttpResponse& answer, const std::optional<Secret>& sent,
-                            const Scopes& scopes, std::stop_token stop) {
+                            const Scopes& scopes, std::stop_token stop, bool worked) {
   const Turn::Hold hold(state_->turn, stop);
   State& state = *state_;
   if (state.mode != State::Mode::unknown && sent != state.current(scopes)) {
@@ -431,7 +434,7 @@ void Authorizer::challenged(const HttpResponse& answer, const std::optional<Secr
   } else if (state.mode == State::Mode::basic || state.has(Kind::registry_token)) {
     state.secret_refused(std::move(stop));
   } else {
-    state.token_not_enough(answer, challenges, scopes);
+    state.token_not_enough(answer, challenges, scopes, worked);
   }
 }
 

@@ -46,13 +46,14 @@ class Authorizer {
   std::optional<Secret> header(const Scopes& scopes, std::chrono::seconds needed,
                                std::stop_token stop);
 
-  // A 401 to a request that had `sent` (nullopt: none), with its challenges. After it
-  // returns, header() gives something else, and the request is worth sending again.
-  // Throws Errc::denied when it is not: the same was refused before, there is no
+  // A 401 to a request that had `sent` (nullopt: none), with its challenges. `worked`:
+  // the same was good enough for an earlier request, so that it may have ended since.
+  // After it returns, header() gives something else, and the request is worth sending
+  // again. Throws Errc::denied when it is not: the same was refused before, there is no
   // credential, or the server sends our secret where it does not belong. The error names
   // the host, where the credential came from, and what to type.
   void challenged(const HttpResponse& answer, const std::optional<Secret>& sent,
-                  const Scopes& scopes, std::stop_token stop);
+                  const Scopes& scopes, std::stop_token stop, bool worked = false);
 
   // True if the token for `scopes` is for the first of them alone, since the token server
   // refused the rest: a mount from another repository will not work then, the push may.

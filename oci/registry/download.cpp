@@ -144,13 +144,17 @@ class Downloader::Attempt {
     GetResponse response;
     try {
       Tail tail(*this);
-      response = http_get(downloader_.http_, {last_url_, before}, tail, stop_);
+      GetRequest request{last_url_, before};
+      request.size = request_.blob.size;
+      response = http_get(downloader_.http_, request, tail, stop_);
     } catch (const Error& e) {
       if (partial_.size() >= before + k_progress) patience_.regain();
       if (e.code() == Errc::mismatch) {
         discard(e.what());
       } else if (e.code() == Errc::unavailable) {
         patience_.lose(e, std::chrono::seconds(0), stop_);
+      } else if (e.code() == Errc::denied) {
+        refused_by(e, which);
       } else {
         throw;
       }
@@ -175,6 +179,14 @@ class Downloader::Attempt {
       open_urls_.erase(open_urls_.begin() + static_cast<std::ptrdiff_t>(which));
     }
     return false;
+  }
+
+  // By a server, or by our rules about servers; the next may do better.
+  void refused_by(const Error& why, std::size_t which) {
+    if (request_.urls.size() == 1) throw Error(why);
+    refusals_.push_back(why.what());
+    refused_ = true;
+    open_urls_.erase(open_urls_.begin() + static_cast<std::ptrdiff_t>(which));
   }
 
   bool commit() {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -20,16 +20,42 @@ bool is_redirect(int status) {
          status == 308;
 }
 
-// "bytes 4-9/10": 4.
-std::uint64_t range_start(const HttpResponse& response) {
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// "bytes 4-9/10": from 4 of 10.
+struct Stretch {
+  std::uint64_t start = 0;
+  std::optional<std::uint64_t> total = {};
+};
+Stretch stretch_of(const HttpResponse& response) {
   constexpr std::string_view k_unit = "bytes ";
   const std::string* range = response.header("content-range");
-  std::uint64_t start = 0;
-  if (range != nullptr && range->rfind(k_unit, 0) == 0) {
-    std::from_chars(range->data() + k_unit.size(), range->data() + range->size(), start);
-  }
-  return start;
+  if (range == nullptr || range->rfind(k_unit, 0) != 0) return {};
+  std::string_view text(*range);
+  text.remove_prefix(k_unit.size());
+  const std::size_t dash = std::min(text.find('-'), text.size());
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  Stretch stretch;
+  stretch.start = number(text.substr(0, dash)).value_or(0);
+  if (slash < text.size()) stretch.total = number(text.substr(slash + 1));
+  return stretch;
 }
+
+// How long the whole file is, as far as the answer tells.
+std::optional<std::uint64_t> told_size(const HttpResponse& response) {
+  if (response.status == 206) return stretch_of(response).total;
+  const std::string* length = response.header("content-length");
+  return length == nullptr ? std::nullopt : number(*length);
+}
+
+// The server sends a range that was not asked for.
+struct OtherRange {};
 
 // What a request asked from the middle of, cut to that.
 class Rest final : public Sink {
@@ -43,10 +69,13 @@ class Rest final : public Sink {
       throw Error(Errc::unavailable,
                   shown + " comes in a content encoding, which was not asked for");
     }
-    if (answer.status == 206 && range_start(answer) != request_.offset) {
-      throw Error(Errc::unavailable,
-                  fmt::format("{} was asked for bytes from {} and sent others", shown,
-                              request_.offset));
+    if (answer.status == 206 && stretch_of(answer).start != request_.offset) {
+      throw OtherRange{};
+    }
+    const auto size = told_size(answer);
+    if (request_.size && size && *size != *request_.size) {
+      throw Error(Errc::mismatch, fmt::format("{} has {} bytes, not the {} expected",
+                                              shown, *size, *request_.size));
     }
     skip_ = answer.status == 206 ? 0 : request_.offset;
   }
@@ -94,42 +123,35 @@ std::string redirect_target(const HttpResponse& response, const std::string& fro
   return *target;
 }
 
-HttpRequest hop_request(const GetRequest& request, const std::string& url, Rest& rest) {
-  HttpRequest hop;
+// What strangers may be told.
+bool is_for_all(const std::pair<std::string, std::string>& header) {
+  return header.first == "Accept" || header.first == "Range";
+}
+
+HttpRequest hop_request(const HttpRequest& first, const std::string& url) {
+  HttpRequest hop = first;
   hop.url = url;
-  if (request.offset > 0) {
-    hop.headers.emplace_back("Range", fmt::format("bytes={}-", request.offset));
-  }
-  if (Origin::of(url) == Origin::of(request.url)) {
-    hop.headers.insert(hop.headers.end(), request.headers.begin(), request.headers.end());
-    hop.tls = request.tls;
-  }
-  hop.stall_timeout = request.stall_timeout;
-  hop.total_timeout = request.total_timeout;
-  hop.on_answer = [&rest](const HttpResponse& answer) { rest.begin(answer); };
+  if (Origin::of(url) == Origin::of(first.url)) return hop;
+  hop.tls = {};
+  hop.headers.clear();
+  std::copy_if(first.headers.begin(), first.headers.end(),
+               std::back_inserter(hop.headers), is_for_all);
   return hop;
 }
 
 }  // namespace
 
-GetResponse http_get(HttpClient& http, const GetRequest& request, Sink& body,
-                     std::stop_token stop) {
+HttpResponse send_following(HttpClient& http, const HttpRequest& request, Sink& body,
+                            std::stop_token stop, std::string* final_url) {
   std::string url = request.url;
-  bool outside = false;  // somebody outside sends us on
+  bool outside = request.public_only;  // somebody outside sends us on
   for (int hop = 0; hop <= k_max_redirects; ++hop) {
-    Rest rest(request, body);
-    HttpRequest asked = hop_request(request, url, rest);
+    HttpRequest asked = hop_request(request, url);
     asked.public_only = outside;
-    HttpResponse response = http.send(asked, rest, stop);
+    HttpResponse response = http.send(asked, body, stop);
     if (!is_redirect(response.status)) {
-      // A 200 that ends before the offset has nothing of what was asked for.
-      const int status = response.status == 200 && rest.missed() ? 416 : response.status;
-      return {status,
-              url,
-              rest.written(),
-              response.retry_after,
-              std::move(response.headers),
-              std::move(response.problem)};
+      if (final_url != nullptr) *final_url = url;
+      return response;
     }
     outside = outside || !response.from_private;
     url = redirect_target(response, url);
@@ -137,6 +159,36 @@ GetResponse http_get(HttpClient& http, const GetRequest& request, Sink& body,
   throw Error(Errc::unavailable,
               fmt::format("{} redirects more than {} times", url_for_people(request.url),
                           k_max_redirects));
+}
+
+GetResponse http_get(HttpClient& http, const GetRequest& request, Sink& body,
+                     std::stop_token stop) {
+  Rest rest(request, body);
+  HttpRequest asked;
+  asked.url = request.url;
+  asked.headers = request.headers;
+  if (request.offset > 0 && !request.whole) {
+    asked.headers.emplace_back("Range", fmt::format("bytes={}-", request.offset));
+  }
+  asked.tls = request.tls;
+  asked.stall_timeout = request.stall_timeout;
+  asked.total_timeout = request.total_timeout;
+  asked.on_answer = [&rest](const HttpResponse& answer) { rest.begin(answer); };
+  GetResponse result;
+  HttpResponse response;
+  try {
+    response = send_following(http, asked, rest, std::move(stop), &result.final_url);
+  } catch (const OtherRange&) {
+    result.status = 416;
+    return result;
+  }
+  // A 200 that ends before the offset has nothing of what was asked for.
+  result.status = response.status == 200 && rest.missed() ? 416 : response.status;
+  result.bytes = rest.written();
+  result.retry_after = response.retry_after;
+  result.headers = std::move(response.headers);
+  result.problem = std::move(response.problem);
+  return result;
 }
 
 }  // namespace oci

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
-#include "oci/image/manifest.h"
+#include "oci/image/manifest_graph.h"
 #include "oci/registry/document.h"
 #include "oci/registry/registry_client.h"
 #include "oci/registry/server_error.h"
@@ -15,7 +15,6 @@ namespace oci {
 namespace {
 
 constexpr std::size_t k_max_pages = 1000;
-constexpr std::uint64_t k_max_page = 4 << 20;
 constexpr int k_max_races = 3;
 
 std::string fallback_tag(const Digest& subject) {
@@ -48,18 +47,15 @@ std::optional<std::vector<Descriptor>> RegistryClient::listed_referrers(
   }
   std::vector<Descriptor> all;
   for (std::size_t page = 0; page < k_max_pages; ++page) {
-    HttpRequest request;
-    request.url = url;
+    HttpRequest request = request_for("GET", url);
     request.headers = {{"Accept", std::string(media_type::k_index)}};
-    request.max_bytes = k_max_page;
-    StringSink text;
-    const HttpResponse answer = ask(request, text, doing);
+    const auto [answer, text] = ask(request, doing);
     const int status = answer.status;
     if (page == 0 && (status == 404 || status == 400 || status == 405 || status == 406)) {
       return std::nullopt;
     }
     if (status != 200) throw refusal(answer, url, doing);
-    const Index index = Index::parse(text.text, "the list of referrers");
+    const Index index = Index::parse(text, "the list of referrers");
     all.insert(all.end(), index.manifests.begin(), index.manifests.end());
     const auto next = next_page(answer, url);
     if (!next || index.manifests.empty()) break;
@@ -81,6 +77,7 @@ std::vector<Descriptor> RegistryClient::referrers(const Digest& subject,
 
 void RegistryClient::put_referrer(const Descriptor& which, Bytes content,
                                   const Descriptor& subject) {
+  check_manifest(which, content);
   const std::string text(reinterpret_cast<const char*>(content.data()), content.size());
   const HttpResponse answer = put_document(which.digest.str(), which, text, {});
   if (answer.status < 200 || answer.status > 204) {

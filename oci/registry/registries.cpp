@@ -38,7 +38,8 @@ std::unique_ptr<RegistryClient> Registries::open(
     scopes.push_back("repository:" + other.substr(domain.size() + 1) + ":pull");
   }
   auto http = std::make_unique<RegistryHttp>(
-      RegistryHttp::Tools{http_, keys_, pace_, settings_.trusted_realms},
+      RegistryHttp::Tools{http_, keys_, pace_, settings_.trusted_realms,
+                          settings_.retry.longest_asked},
       std::move(endpoints), std::move(scopes));
   return std::make_unique<RegistryClient>(*this, name, std::move(http));
 }

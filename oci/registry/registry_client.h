@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "oci/image/repository.h"
+#include "oci/registry/http_get.h"
 #include "oci/registry/registries.h"
 
 namespace oci {
@@ -39,12 +41,13 @@ class RegistryClient final : public Repository {
   const std::string& name() const { return name_; }  // "docker.io/library/debian"
   std::string domain() const { return name_.substr(0, name_.find('/')); }
 
-  // ---- Repository
-  // ----------------------------------------------------------------------
+  // ---- Repository --------------------------------------------------------------------
 
   bool has(const Digest& digest) const override;
-  // Streams, and goes on where a connection broke.
+  // Streams, and goes on where a connection broke. Nothing is asked before the first
+  // read, so that is where Errc::not_found comes from.
   std::unique_ptr<Source> open(const BlobRef& blob) const override;
+  // The whole blob comes first, into an unnamed file, and is compared.
   std::unique_ptr<Source> open_range(const BlobRef& blob, std::uint64_t offset,
                                      std::uint64_t size) const override;
   // Keeps the bytes in an unnamed file until their digest is known.
@@ -62,8 +65,7 @@ class RegistryClient final : public Repository {
   void set_tag(std::string_view tag, const Descriptor& manifest) override;
   std::vector<std::string> tags() const override;
 
-  // ---- what only a registry has
-  // ----------------------------------------------------------
+  // ---- what only a registry has ------------------------------------------------------
 
   // The manifest or index that a tag names, checked against its digest: resolve() and
   // manifest() in one request. nullopt if there is none.
@@ -98,12 +100,36 @@ class RegistryClient final : public Repository {
     Descriptor which;
     std::string content;
   };
+  struct Answer {
+    HttpResponse http;
+    std::string text;  // the body of a 2xx
+  };
+  // Why a blob did not come, or not all of it.
+  struct Setback {
+    Error error;
+    int status = 0;  // 0: no answer
+    std::chrono::seconds asked{0};
+  };
 
+  // ---- requests: registry_client.cpp
+  static HttpRequest request_for(std::string method, std::string url);
+  static HttpRequest document_request(std::string method, std::string url);
+  Answer ask(const HttpRequest& request, const std::string& doing) const;
+  HttpResponse head(HttpRequest request, const std::string& doing) const;
+  Error refusal(const HttpResponse& answer, const std::string& url,
+                const std::string& doing) const;
+  void explain_denial(Error& error) const;
+  std::string primary() const { return http_->base(http_->count() - 1); }
+
+  // ---- registry_blobs.cpp
   void upload(const BlobRef& blob, HttpBody body, Activity& activity,
               std::stop_token stop);
   void stream(const BlobRef& blob, Sink& to, std::stop_token stop) const;
-  HttpResponse ask(HttpRequest request, Sink& body, const std::string& doing) const;
-  HttpResponse head(const std::string& url, const std::string& doing) const;
+  std::optional<Setback> read_once(const GetRequest& request, Sink& to,
+                                   const std::stop_token& stop) const;
+  std::vector<std::string> urls_of(const BlobRef& blob) const;
+
+  // ---- registry_documents.cpp, referrers.cpp
   std::optional<Document> get_document(std::string_view reference) const;
   std::optional<Document> get_document_at(std::size_t server,
                                           std::string_view reference) const;
@@ -113,18 +139,13 @@ class RegistryClient final : public Repository {
   std::optional<std::vector<Descriptor>> listed_referrers(
       const Digest& subject, std::string_view artifact_type) const;
   void add_to_fallback(const Descriptor& which, const Descriptor& subject);
-  Error refusal(const HttpResponse& answer, const std::string& url,
-                const std::string& doing) const;
-  std::string primary() const { return http_->base(http_->count() - 1); }
-  template <class Read>
-  auto first_that_has(bool by_digest, Read read) const -> decltype(read(0));
 
   Registries& shared_;
   std::string name_;
   std::unique_ptr<RegistryHttp> http_;
   mutable std::mutex mutex_;
   std::map<Digest, std::string> documents_;  // put here: what a tag may be set to
-  std::set<Digest> present_;                 // blobs and documents known to be there
+  std::set<Digest> blobs_;                   // put here
 };
 
 }  // namespace oci

@@ -1,6 +1,8 @@
 #include "oci/registry/registry_http.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "oci/base/error.h"
 #include "oci/registry/patience.h"
@@ -32,8 +34,7 @@ void HostPace::wait_turn(const Origin& origin, const std::stop_token& stop) {
 }
 
 void HostPace::rest(const Origin& origin, std::chrono::seconds time) {
-  constexpr std::chrono::seconds k_most{300};
-  const auto until = std::chrono::steady_clock::now() + std::min(time, k_most);
+  const auto until = std::chrono::steady_clock::now() + time;
   const std::lock_guard lock(mutex_);
   auto& known = until_[origin];
   known = std::max(known, until);
@@ -43,7 +44,10 @@ struct RegistryHttp::Server {
   Endpoint endpoint;
   Authorizer authorizer;
   std::mutex mutex;
-  Scopes scopes;
+  Scopes scopes;               // the first is the repository's own
+  std::set<std::string> fine;  // further ones that a token was given for
+  std::set<std::string> refused;
+  std::optional<Secret> last_worked;
 
   Server(const Tools& tools, Endpoint at, Scopes wanted)
       : endpoint(std::move(at)),
@@ -55,6 +59,44 @@ struct RegistryHttp::Server {
   Scopes current_scopes() {
     const std::lock_guard lock(mutex);
     return scopes;
+  }
+  bool refuses(const std::string& scope) {
+    const std::lock_guard lock(mutex);
+    return refused.count(scope) > 0;
+  }
+  Scopes add(const std::string& scope) {
+    const std::lock_guard lock(mutex);
+    if (std::find(scopes.begin(), scopes.end(), scope) == scopes.end())
+      scopes.push_back(scope);
+    return scopes;
+  }
+  void forget(const std::string& scope, bool for_good) {
+    const std::lock_guard lock(mutex);
+    std::erase(scopes, scope);
+    if (for_good) refused.insert(scope);
+  }
+  // After a token for `asked` came. Which of several was refused is not told: not one
+  // that was fine before.
+  void settle(const Scopes& asked) {
+    if (asked.size() < 2) return;
+    const bool all = !authorizer.only_first(asked);
+    const std::lock_guard lock(mutex);
+    for (std::size_t i = 1; i < asked.size(); ++i) {
+      if (all) {
+        fine.insert(asked[i]);
+      } else if (fine.count(asked[i]) == 0) {
+        refused.insert(asked[i]);
+        std::erase(scopes, asked[i]);
+      }
+    }
+  }
+  bool has_worked(const std::optional<Secret>& secret) {
+    const std::lock_guard lock(mutex);
+    return secret && secret == last_worked;
+  }
+  void works(const std::optional<Secret>& secret) {
+    const std::lock_guard lock(mutex);
+    last_worked = secret;
   }
 };
 
@@ -83,15 +125,18 @@ HttpResponse RegistryHttp::send(const HttpRequest& request, Sink& body,
     const Scopes scopes = server->current_scopes();
     const auto secret =
         server->authorizer.header(scopes, is_long ? k_long : k_short, stop);
+    if (secret) server->settle(scopes);
     asked.headers = request.headers;
     if (secret) asked.headers.emplace_back("Authorization", secret->reveal());
     HttpResponse answer = tools_.http.send(asked, body, stop);
-    if (answer.retry_after.count() > 0 &&
+    if (answer.retry_after.count() > 0 && answer.retry_after <= tools_.longest_asked &&
         (answer.status == 429 || answer.status == 503)) {
       tools_.pace.rest(server->endpoint.origin, answer.retry_after);
     }
+    if (answer.status >= 200 && answer.status < 300) server->works(secret);
     if (answer.status != 401 || round == k_max_challenges) return answer;
-    server->authorizer.challenged(answer, secret, scopes, stop);
+    server->authorizer.challenged(answer, secret, scopes, stop,
+                                  server->has_worked(secret));
   }
 }
 
@@ -108,13 +153,18 @@ std::string RegistryHttp::base(std::size_t which) const {
   return at.origin.str() + "/v2/" + at.path;
 }
 
-void RegistryHttp::also(const std::string& scope) {
+bool RegistryHttp::also(const std::string& scope, std::stop_token stop) {
   Server& primary = *servers_.back();
-  const std::lock_guard lock(primary.mutex);
-  if (std::find(primary.scopes.begin(), primary.scopes.end(), scope) ==
-      primary.scopes.end()) {
-    primary.scopes.push_back(scope);
+  if (primary.refuses(scope)) return false;
+  const Scopes wider = primary.add(scope);
+  try {
+    if (primary.authorizer.header(wider, k_short, std::move(stop))) primary.settle(wider);
+  } catch (const Error& e) {
+    // The repository itself can do without.
+    primary.forget(scope, e.code() == Errc::denied);
+    return false;
   }
+  return !primary.refuses(scope);
 }
 
 std::string RegistryHttp::credential_used() const {

@@ -21,7 +21,7 @@ class HostPace {
  public:
   // Waits until `origin` may be asked again.
   void wait_turn(const Origin& origin, const std::stop_token& stop);
-  // The host said 429 or 503; nobody asks it before.
+  // The host said 429 or 503; nobody asks it before `time` is over.
   void rest(const Origin& origin, std::chrono::seconds time);
 
  private:
@@ -37,6 +37,8 @@ class RegistryHttp final : public HttpClient {
     Keychain& keys;
     HostPace& pace;
     std::vector<std::string> trusted_realms = {};
+    // Who asks for a longer wait is not waited for: the request that was told so fails.
+    std::chrono::milliseconds longest_asked{300'000};
   };
   // `endpoints` in the order to ask them; `scopes` are asked for at the last of them, the
   // primary one, and the pull scope of its own path at each mirror.
@@ -53,8 +55,9 @@ class RegistryHttp final : public HttpClient {
   const Endpoint& endpoint(std::size_t which) const;
   // "https://host/v2/path" of an endpoint.
   std::string base(std::size_t which) const;
-  // Further scopes of the primary: a repository to mount from.
-  void also(const std::string& scope);
+  // A further scope for the primary: a repository to mount from. False if its token
+  // server is known to refuse it, or does now: then it is never asked for again.
+  bool also(const std::string& scope, std::stop_token stop);
   // For people: what the primary was shown.
   std::string credential_used() const;
 

@@ -24,26 +24,34 @@ constexpr std::size_t k_max_mounts = 3;
 constexpr int k_max_hops = 5;
 constexpr int k_max_wrong = 2;
 
-// Reads `size` bytes of another source and says how far it got.
+// Reads `size` bytes of another source, says how far it got, and what went wrong there.
 class PartSource final : public Source {
  public:
-  PartSource(std::unique_ptr<Source> from, std::uint64_t size,
-             std::function<void(std::uint64_t)> told)
+  struct Told {
+    std::function<void(std::uint64_t)> got;
+    std::function<void(std::exception_ptr)> failed;
+  };
+  PartSource(std::unique_ptr<Source> from, std::uint64_t size, Told told)
       : from_(std::move(from)), left_(size), told_(std::move(told)) {}
 
   std::size_t read(std::span<std::byte> into) override {
     if (left_ == 0) return 0;
-    const std::size_t got =
-        from_->read(into.first(std::min<std::uint64_t>(into.size(), left_)));
+    std::size_t got = 0;
+    try {
+      got = from_->read(into.first(std::min<std::uint64_t>(into.size(), left_)));
+    } catch (...) {
+      told_.failed(std::current_exception());
+      throw;
+    }
     left_ -= got;
-    told_(got);
+    told_.got(got);
     return got;
   }
 
  private:
   std::unique_ptr<Source> from_;
   std::uint64_t left_;
-  std::function<void(std::uint64_t)> told_;
+  Told told_;
 };
 
 bool ends_with(std::string_view text, std::string_view end) {
@@ -90,6 +98,17 @@ bool is_success(int status) {
   return status >= 200 && status <= 204;
 }
 
+// A body is sent again only where the answer says that the method stays.
+bool leads_on(int status, const std::string& method) {
+  if (status == 307 || status == 308) return true;
+  return method == "HEAD" && status >= 301 && status <= 303;
+}
+
+bool is_lost_session(const HttpResponse& answer) {
+  return has_code(answer, "BLOB_UPLOAD_UNKNOWN") ||
+         has_code(answer, "BLOB_UPLOAD_INVALID");
+}
+
 }  // namespace
 
 Upload::Upload(Registries& shared, HttpClient& http, UploadRequest request,
@@ -110,30 +129,40 @@ bool Upload::run() {
 
 bool Upload::send_until_there(Session session) {
   while (true) {
-    failure_.reset();
-    asked_ = {};
-    Step step = Step::resume;
-    try {
-      step = send(session);
-    } catch (const Error& e) {
-      if (e.code() != Errc::unavailable) throw;
-      failure_ = e;
-      connection_broke();
-    }
+    const Step step = send_once(session);
     if (step == Step::done) {
       shared_.learned(request_.origin, way_);
       return true;
     }
-    if (step == Step::resume) {
+    if (step != Step::again) {
       if (session.acknowledged >= best_ + k_progress) patience_.regain();
       best_ = std::max(best_, session.acknowledged);
       patience_.lose(*failure_, asked_, stop_);
       // The answer to a PUT that succeeded may be what was lost.
       if (is_there()) return true;
-      if (may_resume() && ask_status(session)) continue;
+      if (recover(step, session)) continue;
     }
     session = *open_session(false);
   }
+}
+
+Upload::Step Upload::send_once(Session& session) {
+  failure_.reset();
+  asked_ = {};
+  try {
+    return send(session);
+  } catch (const Error& e) {
+    // What cannot be read here will not be readable by asking the server again.
+    if (body_failure_ || e.code() != Errc::unavailable) throw;
+    failure_ = e;
+    connection_broke();
+    return Step::resume;
+  }
+}
+
+// Whether the session goes on.
+bool Upload::recover(Step step, Session& session) {
+  return step == Step::resume && may_resume() && ask_status(session);
 }
 
 // ---- sessions
@@ -154,13 +183,18 @@ std::optional<Upload::Session> Upload::open_session(bool mount) {
   return fresh;
 }
 
-// A session without location: mounted. No session: nobody could be mounted from.
+// A session without location: mounted. No session: nobody could be mounted from. Who
+// cannot mount gives a session, which is as good as any: to ask others would leave it
+// behind.
 std::optional<Upload::Session> Upload::try_mounts() {
-  const std::size_t count = std::min(request_.mount_from.size(), k_max_mounts);
-  for (std::size_t i = 0; i < count; ++i) {
+  std::size_t asked = 0;
+  for (const std::string& from : request_.mount_from) {
+    if (asked == k_max_mounts) break;
+    if (request_.may_mount && !request_.may_mount(from)) continue;
+    ++asked;
     const std::string url = with_query(with_query(request_.base + "/blobs/uploads/",
                                                   "mount", request_.blob.digest.str()),
-                                       "from", request_.mount_from[i]);
+                                       "from", from);
     HttpResponse answer;
     try {
       answer = ask("POST", url, false);
@@ -174,9 +208,7 @@ std::optional<Upload::Session> Upload::try_mounts() {
     Session session;
     session.location = url;
     move_to(session, answer);
-    // It is as good as any, and asking again would leave it behind unused.
-    if (i + 1 == count) return session;
-    call("DELETE", session.location, session, {});
+    return session;
   }
   return std::nullopt;
 }
@@ -197,8 +229,10 @@ bool Upload::may_resume() const {
 bool Upload::ask_status(Session& session) {
   const HttpResponse answer = ask("GET", session.location, session.outside);
   if (answer.status != 204 && answer.status != 202 && answer.status != 200) return false;
-  const auto got = acknowledged(answer);
+  auto got = acknowledged(answer);
   if (!got || *got > request_.blob.size) return false;
+  // "0-0", and nothing was not it.
+  if (*got == 0 && session.misplaced > 0) got = 1;
   session.acknowledged = *got;
   if (answer.header("location") != nullptr) move_to(session, answer);
   return true;
@@ -250,10 +284,7 @@ Upload::Step Upload::send_stream(Session& session) {
 }
 
 Upload::Step Upload::send_chunks(Session& session) {
-  if (way_.chunk == 0) {
-    const std::uint64_t wanted = shared_.settings().chunk_size;
-    way_.chunk = wanted > 0 ? wanted : usual_chunk(request_.origin);
-  }
+  if (way_.chunk == 0) way_.chunk = first_chunk(UINT64_MAX);
   while (session.acknowledged < request_.blob.size) {
     const std::uint64_t from = session.acknowledged;
     const std::uint64_t size =
@@ -285,12 +316,13 @@ Upload::Step Upload::close(Session& session) {
 
 Upload::Step Upload::judge(const HttpResponse& answer, Session& session) {
   const int status = answer.status;
-  if (may_pass(status) || status == 416) {
-    failure_ = refusal(answer);
-    asked_ = answer.retry_after;
-    return Step::resume;
-  }
+  if (may_pass(status)) return may_pass_later(answer, Step::resume);
+  if (status == 416) return misplaced(answer, session);
   if (has_code(answer, "DIGEST_INVALID")) return wrong_bytes(answer);
+  if (is_lost_session(answer) && (!lost_ || way_.method == UploadMethod::chunks)) {
+    lost_ = true;
+    return may_pass_later(answer, Step::restart);
+  }
   if (status == 413) return smaller(answer, session);
   if (status == 400 || status == 404 || status == 405 || status == 411 || status == 501) {
     return other_method(answer);
@@ -298,7 +330,22 @@ Upload::Step Upload::judge(const HttpResponse& answer, Session& session) {
   throw refusal(answer);
 }
 
+Upload::Step Upload::may_pass_later(const HttpResponse& answer, Step then) {
+  failure_ = refusal(answer);
+  asked_ = answer.retry_after;
+  return then;
+}
+
+// We counted wrong, or the server did; who says it twice has no more use.
+Upload::Step Upload::misplaced(const HttpResponse& answer, Session& session) {
+  ++session.misplaced;
+  return may_pass_later(answer, session.misplaced > 1 ? Step::restart : Step::resume);
+}
+
 Upload::Step Upload::other_method(const HttpResponse& answer) {
+  // An answer may have been lost on the way, and the request sent twice.
+  if (is_there()) return Step::done;
+  lost_ = false;
   if (way_.method == UploadMethod::put) {
     way_.method = UploadMethod::stream;
   } else if (way_.method == UploadMethod::stream && !is_google(request_.origin)) {
@@ -309,11 +356,18 @@ Upload::Step Upload::other_method(const HttpResponse& answer) {
   return Step::again;
 }
 
+// The user's, or what is usual, if that is less than what was refused.
+std::uint64_t Upload::first_chunk(std::uint64_t refused) const {
+  if (shared_.settings().chunk_size > 0) return shared_.settings().chunk_size;
+  return std::clamp(refused / 4, k_least_chunk, usual_chunk(request_.origin));
+}
+
 // Something before the server limits bodies.
 Upload::Step Upload::smaller(const HttpResponse& answer, const Session& session) {
   if (is_google(request_.origin)) throw refusal(answer);
   if (way_.method != UploadMethod::chunks) {
     way_.method = UploadMethod::chunks;
+    way_.chunk = first_chunk(part_size_);
     return Step::again;
   }
   way_.chunk /= 4;
@@ -364,8 +418,7 @@ HttpResponse Upload::call(const std::string& method, const std::string& url,
   NullSink nothing;
   for (int hop = 0;; ++hop) {
     HttpResponse answer = http_.send(request, nothing, stop_);
-    if ((answer.status != 307 && answer.status != 308) || hop == k_max_hops)
-      return answer;
+    if (!leads_on(answer.status, method) || hop == k_max_hops) return answer;
     Session next = session;
     next.location = request.url;
     move_to(next, answer);
@@ -427,14 +480,21 @@ void Upload::move_to(Session& session, const HttpResponse& answer) const {
 }
 
 HttpBody Upload::part(std::uint64_t offset, std::uint64_t size) {
-  return {size, [this, offset, size](std::uint64_t skip) {
+  part_size_ = size;
+  const PartSource::Told told{[this](std::uint64_t got) {
+                                sent_ += got;
+                                activity_.advance(sent_, request_.blob.size);
+                              },
+                              [this](std::exception_ptr why) { body_failure_ = why; }};
+  return {size, [this, offset, size, told](std::uint64_t skip) {
             sent_ = offset + skip;
-            return std::make_unique<PartSource>(request_.body.open(offset + skip),
-                                                size - skip, [this](std::uint64_t got) {
-                                                  sent_ += got;
-                                                  activity_.advance(sent_,
-                                                                    request_.blob.size);
-                                                });
+            try {
+              return std::make_unique<PartSource>(request_.body.open(offset + skip),
+                                                  size - skip, told);
+            } catch (...) {
+              told.failed(std::current_exception());
+              throw;
+            }
           }};
 }
 
