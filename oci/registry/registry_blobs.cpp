@@ -227,12 +227,11 @@ bool RegistryClient::take(const BlobStore& from, const BlobRef& blob, Activity& 
 void RegistryClient::upload(const BlobRef& blob, HttpBody body, Activity& activity,
                             std::stop_token stop) {
   const EitherStop either(std::move(stop), shared_.settings().stop);
-  UploadRequest request{
-      .base = primary(),
-      .origin = http_->endpoint(http_->count() - 1).origin,
-      .blob = blob,
-      .body = std::move(body),
-      .what = fmt::format("blob {} to {}", blob.digest.brief(), name_)};
+  UploadRequest request{.base = primary(),
+                        .origin = http_->endpoint(http_->count() - 1).origin,
+                        .blob = blob,
+                        .body = std::move(body),
+                        .what = fmt::format("blob {} to {}", blob.digest.brief(), name_)};
   for (const std::string& place : shared_.repositories_of(blob.digest)) {
     const std::size_t slash = place.find('/');
     if (place == name_ || place.substr(0, slash) != domain()) continue;

@@ -133,7 +133,7 @@ HttpResponse RegistryHttp::send(const HttpRequest& request, Sink& body,
         (answer.status == 429 || answer.status == 503)) {
       tools_.pace.rest(server->endpoint.origin, answer.retry_after);
     }
-    if (answer.status >= 200 && answer.status < 300) server->works(secret);
+    if (answer.status < 400 || answer.status == 404) server->works(secret);
     if (answer.status != 401 || round == k_max_challenges) return answer;
     server->authorizer.challenged(answer, secret, scopes, stop,
                                   server->has_worked(secret));

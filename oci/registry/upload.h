@@ -19,7 +19,7 @@ struct UploadRequest {
   std::string base;  // "https://host/v2/path"
   Origin origin;     // of the registry
   BlobRef blob;
-  HttpBody body;                        // its bytes, from any offset
+  HttpBody body;                             // its bytes, from any offset
   std::vector<std::string> mount_from = {};  // paths of repositories of that registry
   // Whether one of those may be asked to mount from; empty: all.
   std::function<bool(const std::string& repository)> may_mount = {};
