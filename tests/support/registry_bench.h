@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -197,9 +199,27 @@ inline bool saw_secrets(const RegistryServer& server) {
     std::string all = event.target;
     for (const auto& [name, value] : event.headers)
       all += "\n" + value;
-    for (const std::string& secret : {std::string("secret"), std::string("token-"), basic}) {
+    for (const std::string& secret :
+         {std::string("secret"), std::string("token-"), basic}) {
       if (all.find(secret) != std::string::npos) return true;
     }
+  }
+  return false;
+}
+
+// Whether `action`, stopped a little after it began, ends with Cancelled in a second.
+template <class Action>
+bool is_cancelled_soon(RegistryBench& bench, Action action) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  const std::jthread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    bench.stop.request_stop();
+  });
+  try {
+    action();
+  } catch (const oci::Cancelled&) {
+    return Clock::now() - start < std::chrono::milliseconds(1600);
   }
   return false;
 }

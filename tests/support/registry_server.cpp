@@ -78,7 +78,7 @@ class RegistryServer::Conversation {
                               action_.headers.end());
     }
     send(request, response);
-    return keep;
+    return keep && !action_.close;
   }
 
   WireResponse scripted() const {

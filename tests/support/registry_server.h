@@ -29,8 +29,9 @@ struct Action {
   bool stall = false;  // it does not end but falls silent, until the server is gone
   bool drop_answer = false;  // the request is performed, then the connection ends
   std::chrono::milliseconds delay{0};  // before anything is done
-  bool early = false;                  // `status` is answered before the body is read
-  bool no_continue = false;            // Expect: 100-continue is not heeded
+  bool close = false;        // the connection ends after the answer, unannounced
+  bool early = false;        // `status` is answered before the body is read
+  bool no_continue = false;  // Expect: 100-continue is not heeded
   std::optional<std::uint64_t> content_length = {};  // told in place of the true one
 };
 
