@@ -37,11 +37,38 @@ std::unique_ptr<RegistryClient> Registries::open(
     if (scopes.size() > k_max_mounts) break;
     scopes.push_back("repository:" + other.substr(domain.size() + 1) + ":pull");
   }
+  for (Endpoint& endpoint : endpoints)
+    settle(endpoint);
   auto http = std::make_unique<RegistryHttp>(
       RegistryHttp::Tools{http_, keys_, pace_, settings_.trusted_realms,
                           settings_.retry.longest_asked},
       std::move(endpoints), std::move(scopes));
   return std::make_unique<RegistryClient>(*this, name, std::move(http));
+}
+
+// docker's and podman's "insecure": https, whoever answers, and http if nobody does.
+void Registries::settle(Endpoint& endpoint) {
+  if (!endpoint.may_be_plain || !endpoint.origin.is_secure()) return;
+  const std::lock_guard lock(settling_);
+  const auto known = plain_.find(endpoint.origin);
+  bool plain = known != plain_.end() && known->second;
+  if (known == plain_.end()) {
+    HttpRequest request;
+    request.url = endpoint.origin.str() + "/v2/";
+    request.tls = endpoint.tls;
+    request.total_timeout = std::chrono::seconds(15);
+    NullSink nothing;
+    try {
+      http_.send(request, nothing, settings_.stop);
+    } catch (const Error& e) {
+      if (e.code() != Errc::unavailable && e.code() != Errc::denied) throw;
+      plain = true;
+    }
+    plain_[endpoint.origin] = plain;
+  }
+  if (!plain) return;
+  endpoint.origin.scheme = "http";
+  if (endpoint.origin.port == 443) endpoint.origin.port = 80;
 }
 
 Patience Registries::patience() {

@@ -51,7 +51,8 @@ class Registries {
              RegistrySettings settings);
 
   // The repository `name` ("docker.io/library/debian", without tag and digest). Nothing
-  // is sent before the first call. Throws Errc::denied if it is blocked. What will be
+  // is sent before the first call, but one question to a server that is configured
+  // insecure: whether it speaks TLS. Throws Errc::denied if it is blocked. What will be
   // mounted comes from the repositories `mount_from`, those of other domains left out: a
   // token for the push covers them too.
   std::unique_ptr<RegistryClient> open(const std::string& name, Access access,
@@ -75,6 +76,8 @@ class Registries {
   void learned(const Origin& origin, UploadWay way);
 
  private:
+  void settle(Endpoint& endpoint);
+
   HttpClient& http_;
   Keychain& keys_;
   const RegistryConfig& config_;
@@ -85,6 +88,8 @@ class Registries {
   std::set<std::string> told_;
   std::map<Digest, std::vector<std::string>> places_;
   std::map<Origin, UploadWay> ways_;
+  std::mutex settling_;
+  std::map<Origin, bool> plain_;  // servers that may be: whether they are
 };
 
 }  // namespace oci

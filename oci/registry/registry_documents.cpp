@@ -137,6 +137,12 @@ std::optional<Descriptor> RegistryClient::resolve(std::string_view tag) const {
   return std::move(found->which);
 }
 
+std::optional<std::string> RegistryClient::manifest_of(std::string_view tag) const {
+  auto found = get_document(tag);
+  if (!found) return std::nullopt;
+  return std::move(found->content);
+}
+
 std::optional<Digest> RegistryClient::digest_of(std::string_view tag) const {
   const HttpRequest request =
       document_request("HEAD", primary() + "/manifests/" + std::string(tag));

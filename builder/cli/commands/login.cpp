@@ -188,6 +188,11 @@ int run_doctor(Session& session) {
     text += fmt::format("settings  {}\n", visible(file));
   for (const std::string& place : access.keychain().places())
     text += fmt::format("looks in  {}\n", visible(place));
+  const auto known =
+      access.keychain().find(reference.domain, reference.path, false, session.stop());
+  text +=
+      fmt::format("knows     {}\n", known ? visible(oci::credential_for_people(*known))
+                                          : "no credentials for it");
   const auto client = access.open(reference.name(), oci::Access::pull);
   std::optional<oci::Error> failure;
   std::optional<oci::Descriptor> root;

@@ -35,8 +35,8 @@ TEST_CASE("ambiguous and oversized JSON is refused") {
   CHECK(refusal(nested(64)).rfind("accepted", 0) == 0);
   CHECK(refusal(nested(65)) == "doc nests deeper than 64");
   CHECK(refusal(nested(2'000'000)) == "doc nests deeper than 64");
-  CHECK(refusal(std::string(4 * 1024 * 1024 + 1, ' ')) ==
-        "doc has 4194305 bytes, more than the 4194304 allowed");
+  CHECK(refusal(std::string(8 * 1024 * 1024 + 1, ' ')) ==
+        "doc has 8388609 bytes, more than the 8388608 allowed");
   for (const char* text : {"", "{", "{}x", "{'a':1}", "[1,]", "01", "nul", "\"\xff\"",
                            "\"\xed\xa0\x80\"", "{\"a\":1}{\"a\":1}"}) {
     CHECK(refusal(text).rfind("doc is not valid JSON: byte ", 0) == 0);
