@@ -116,6 +116,26 @@ class Registry:
         return self._errors.read_text()
 
     @property
+    def url(self):
+        return f"http://{self.host}"
+
+    def tags(self, repository):
+        """What is on its disk."""
+        tags = (self.data / "docker/registry/v2/repositories" / repository
+                / "_manifests/tags")
+        return sorted(p.name for p in tags.iterdir()) if tags.exists() else []
+
+    def blob(self, digest):
+        """Where it keeps a blob: tests damage it there."""
+        name = digest.split(":")[1]
+        return self.data / "docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+
+    def size(self):
+        """Bytes of all its blobs."""
+        return sum(p.stat().st_size
+                   for p in (self.data / "docker/registry/v2/blobs").rglob("data"))
+
+    @property
     def _access_log(self):
         return self.directory / "access.log"
 
