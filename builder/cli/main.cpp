@@ -26,14 +26,22 @@ struct Command {
 };
 
 constexpr std::array k_commands = {
-    Command{"build", run_build},          Command{"lock", run_lock},
-    Command{"check", run_check},          Command{"plan", run_plan},
-    Command{"push", run_push},            Command{"pull", run_pull},
-    Command{"copy", run_copy},            Command{"tag", run_tag},
-    Command{"join", run_join},            Command{"login", run_login},
-    Command{"logout", run_logout},        Command{"doctor", run_doctor},
-    Command{"inspect", run_inspect},      Command{"cache", run_cache},
-    Command{"schema", run_schema, false}, Command{"version", run_version, false},
+    Command{"build", run_build},
+    Command{"lock", run_lock},
+    Command{"check", run_check},
+    Command{"plan", run_plan},
+    Command{"push", run_push},
+    Command{"pull", run_pull},
+    Command{"copy", run_copy},
+    Command{"tag", run_tag},
+    Command{"join", run_join},
+    Command{"login", run_login},
+    Command{"logout", run_logout},
+    Command{"doctor", run_doctor},
+    Command{"inspect", run_inspect},
+    Command{"cache", run_cache},
+    Command{"schema", run_schema, false},
+    Command{"version", run_version, false},
     Command{"help", run_help, false},
 };
 
