@@ -301,6 +301,16 @@ Error connection_error(CURLcode code, const char* detail, const HttpRequest& req
   }
 }
 
+// As libcurl read it, in seconds or as a date. It takes a number that it cannot hold for
+// none.
+std::chrono::seconds retry_after(const HttpResponse& response, curl_off_t read) {
+  constexpr curl_off_t k_day = 86400;
+  const std::string* text = response.header("retry-after");
+  const bool huge = text != nullptr && text->size() > 18 &&
+                    text->find_first_not_of("0123456789") == std::string::npos;
+  return std::chrono::seconds(huge ? k_day : std::clamp<curl_off_t>(read, 0, k_day));
+}
+
 // Whether a proxy stands between us and servers of a scheme, as far as the environment
 // says.
 bool has_proxy(bool https) {
@@ -368,8 +378,8 @@ class CurlHttpClient final : public HttpClient {
     }
     HttpResponse response = transfer.take_response();
     response.status = static_cast<int>(info<long>(easy, CURLINFO_RESPONSE_CODE));
-    const auto wait = info<curl_off_t>(easy, CURLINFO_RETRY_AFTER);
-    response.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(wait, 0, 86400));
+    response.retry_after =
+        retry_after(response, info<curl_off_t>(easy, CURLINFO_RETRY_AFTER));
     const char* peer = info<const char*>(easy, CURLINFO_PRIMARY_IP);
     response.from_private = peer != nullptr && !has_proxy(is_https(request.url)) &&
                             is_private_address(std::string_view(peer));
