@@ -3,21 +3,19 @@
 #include "oci/registry/upload.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
 #include "oci/registry/server_error.h"
+#include "oci/registry/upload_quirks.h"
 
 namespace oci {
 
 namespace {
 
 constexpr std::uint64_t k_mib = 1 << 20;
-constexpr std::uint64_t k_usual_chunk = 16 * k_mib;
-constexpr std::uint64_t k_ghcr_chunk = 4 * k_mib;  // refuses ranges above that
 constexpr std::uint64_t k_least_chunk = 256 * 1024;
 constexpr std::uint64_t k_progress = k_mib;
 constexpr std::size_t k_max_mounts = 3;
@@ -54,46 +52,6 @@ class PartSource final : public Source {
   Told told_;
 };
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-// Takes no chunks at all, whatever it says.
-bool is_google(const Origin& origin) {
-  return ends_with(origin.host, ".pkg.dev") || ends_with(origin.host, "gcr.io");
-}
-bool is_github(const Origin& origin) {
-  return origin.host == "ghcr.io";
-}
-bool is_amazon(const Origin& origin) {
-  return ends_with(origin.host, ".amazonaws.com");
-}
-
-std::uint64_t usual_chunk(const Origin& origin) {
-  return is_github(origin) ? k_ghcr_chunk : k_usual_chunk;
-}
-
-// "0-99": 100. "0-0" stands for nothing as often as for one byte; nothing is the one that
-// is mended.
-std::optional<std::uint64_t> acknowledged(const HttpResponse& answer) {
-  const std::string* range = answer.header("range");
-  if (range == nullptr) return std::nullopt;
-  std::string_view text = *range;
-  if (text.substr(0, 6) == "bytes=") text.remove_prefix(6);
-  if (text.substr(0, 2) != "0-") return std::nullopt;
-  std::uint64_t last = 0;
-  const auto [end, error] =
-      std::from_chars(text.data() + 2, text.data() + text.size(), last);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return last == 0 ? 0 : last + 1;
-}
-
-std::uint64_t number(const std::string* text) {
-  std::uint64_t value = 0;
-  if (text != nullptr) std::from_chars(text->data(), text->data() + text->size(), value);
-  return value;
-}
-
 bool is_success(int status) {
   return status >= 200 && status <= 204;
 }
@@ -102,11 +60,6 @@ bool is_success(int status) {
 bool leads_on(int status, const std::string& method) {
   if (status == 307 || status == 308) return true;
   return method == "HEAD" && status >= 301 && status <= 303;
-}
-
-bool is_lost_session(const HttpResponse& answer) {
-  return has_code(answer, "BLOB_UPLOAD_UNKNOWN") ||
-         has_code(answer, "BLOB_UPLOAD_INVALID");
 }
 
 }  // namespace
@@ -162,11 +115,10 @@ Upload::Step Upload::send_once(Session& session) {
 
 // Whether the session goes on.
 bool Upload::recover(Step step, Session& session) {
-  return step == Step::resume && may_resume() && ask_status(session);
+  return step == Step::resume && keeps_sessions(request_.origin) && ask_status(session);
 }
 
-// ---- sessions
-// ---------------------------------------------------------------------------
+// ---- sessions -----------------------------------------------------------------------
 
 std::optional<Upload::Session> Upload::open_session(bool mount) {
   std::optional<Session> session;
@@ -219,12 +171,6 @@ bool Upload::is_there() {
   return answer.status == 200;
 }
 
-// Of these it is known that sessions do not survive.
-bool Upload::may_resume() const {
-  return !is_google(request_.origin) && !is_github(request_.origin) &&
-         !is_amazon(request_.origin);
-}
-
 // distribution 2 and zot lose a session that broke: 404, and a new one is needed.
 bool Upload::ask_status(Session& session) {
   const HttpResponse answer = ask("GET", session.location, session.outside);
@@ -238,8 +184,7 @@ bool Upload::ask_status(Session& session) {
   return true;
 }
 
-// ---- ways to send
-// -----------------------------------------------------------------------
+// ---- ways to send -------------------------------------------------------------------
 
 Upload::Step Upload::send(Session& session) {
   switch (way_.method) {
@@ -311,8 +256,7 @@ Upload::Step Upload::close(Session& session) {
   return Step::done;
 }
 
-// ---- answers
-// ----------------------------------------------------------------------------
+// ---- answers ------------------------------------------------------------------------
 
 Upload::Step Upload::judge(const HttpResponse& answer, Session& session) {
   const int status = answer.status;
@@ -348,7 +292,7 @@ Upload::Step Upload::other_method(const HttpResponse& answer) {
   lost_ = false;
   if (way_.method == UploadMethod::put) {
     way_.method = UploadMethod::stream;
-  } else if (way_.method == UploadMethod::stream && !is_google(request_.origin)) {
+  } else if (way_.method == UploadMethod::stream && takes_chunks(request_.origin)) {
     way_.method = UploadMethod::chunks;
   } else {
     throw refusal(answer);
@@ -364,7 +308,7 @@ std::uint64_t Upload::first_chunk(std::uint64_t refused) const {
 
 // Something before the server limits bodies.
 Upload::Step Upload::smaller(const HttpResponse& answer, const Session& session) {
-  if (is_google(request_.origin)) throw refusal(answer);
+  if (!takes_chunks(request_.origin)) throw refusal(answer);
   if (way_.method != UploadMethod::chunks) {
     way_.method = UploadMethod::chunks;
     way_.chunk = first_chunk(part_size_);
@@ -397,13 +341,12 @@ void Upload::connection_broke() {
       sent_ > last_break_ ? sent_ - last_break_ : last_break_ - sent_;
   const bool again = last_break_ > k_mib && distance < k_mib;
   last_break_ = sent_;
-  if (again && way_.method != UploadMethod::chunks && !is_google(request_.origin)) {
+  if (again && way_.method != UploadMethod::chunks && takes_chunks(request_.origin)) {
     way_.method = UploadMethod::chunks;
   }
 }
 
-// ---- requests
-// ---------------------------------------------------------------------------
+// ---- requests -----------------------------------------------------------------------
 
 HttpResponse Upload::call(const std::string& method, const std::string& url,
                           const Session& session, const HttpBody& body,
@@ -453,10 +396,9 @@ HttpResponse Upload::ask(const std::string& method, const std::string& url,
 void Upload::move_to(Session& session, const HttpResponse& answer) const {
   const std::string* location = answer.header("location");
   if (location == nullptr) {
-    if (session.location.find("/blobs/uploads/?") == std::string::npos &&
-        !ends_with(session.location, "/blobs/uploads/")) {
-      return;  // stays where it is
-    }
+    const bool begins = session.location.ends_with("/blobs/uploads/") ||
+                        session.location.find("/blobs/uploads/?") != std::string::npos;
+    if (!begins) return;  // stays where it is
     throw Error(Errc::unavailable,
                 fmt::format("{} does not say where to send {}",
                             url_for_people(request_.base), request_.what));
@@ -475,8 +417,7 @@ void Upload::move_to(Session& session, const HttpResponse& answer) const {
   session.outside =
       (session.outside || !answer.from_private) && *origin != request_.origin;
   session.location = *target;
-  session.least_chunk =
-      std::max(session.least_chunk, number(answer.header("oci-chunk-min-length")));
+  session.least_chunk = std::max(session.least_chunk, least_chunk(answer));
 }
 
 HttpBody Upload::part(std::uint64_t offset, std::uint64_t size) {

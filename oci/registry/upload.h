@@ -64,7 +64,6 @@ class Upload {
   std::optional<Session> try_mounts();
   bool is_there();
   bool ask_status(Session& session);
-  bool may_resume() const;
 
   Step send(Session& session);
   Step send_whole(Session& session);
