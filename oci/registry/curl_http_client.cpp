@@ -20,6 +20,7 @@
 #include "oci/registry/http_client.h"
 #include "oci/registry/network_address.h"
 #include "oci/registry/origin.h"
+#include "oci/registry/tls_error.h"
 
 namespace oci {
 
@@ -283,6 +284,7 @@ class Transfer {
 Error connection_error(CURLcode code, const char* detail, const HttpRequest& request) {
   const std::string shown = url_for_people(request.url);
   const std::string why = *detail != '\0' ? detail : curl_easy_strerror(code);
+  if (auto refused = client_certificate_error(request, why)) return std::move(*refused);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(Errc::unavailable, shown + " does not answer, or too slowly");
@@ -290,10 +292,7 @@ Error connection_error(CURLcode code, const char* detail, const HttpRequest& req
       return Error(Errc::bad_input, shown + " is not a URL");
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
-      return Error(Errc::denied, fmt::format("{} is not trusted: {}", shown, why))
-          .add_hint(
-              "put the authority's certificate into "
-              "/etc/containers/certs.d/<host>/ca.crt, or name it in SSL_CERT_FILE");
+      return not_trusted(request, why);
     default:
       return Error(Errc::unavailable,
                    fmt::format("{} cannot be {}: {}", shown,

@@ -317,6 +317,14 @@ Error server_error(const HttpResponse& answer, std::string_view url,
         "the answer is a web page, so it may come from a proxy or a login "
         "portal rather than from the registry");
   }
+  // What Go and nginx say.
+  if (answer.status == 400 && (page.find("to an https server") != std::string::npos ||
+                               page.find("to https port") != std::string::npos)) {
+    error.add_hint(
+        fmt::format("put the authority's certificate into ~/.config/containers/certs.d/"
+                    "{}/ca.crt: a loopback registry that has none is asked by http",
+                    host));
+  }
   if (answer.retry_after.count() > 0) {
     error.add_note(fmt::format("{} asks to wait {} s", host, answer.retry_after.count()));
   }
