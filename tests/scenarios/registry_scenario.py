@@ -118,6 +118,7 @@ class RegistryScenario(Scenario):
         if "error" in text:
             text = text[text.index("error"):]  # progress is above
             text = re.sub(r"\n +(?=[^\s|=:\-\d])", " ", text)  # wrapped by the host's length
+        text = re.sub(r"(?<=is not trusted: ).*", "WHY", text)  # the TLS library's words
         golden = GOLDEN / f"{name}.txt"
         if os.environ.get("LITHIFY_ACCEPT"):
             golden.parent.mkdir(parents=True, exist_ok=True)
