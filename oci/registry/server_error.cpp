@@ -317,6 +317,11 @@ Error server_error(const HttpResponse& answer, std::string_view url,
         "the answer is a web page, so it may come from a proxy or a login "
         "portal rather than from the registry");
   }
+  const std::string* allowed = answer.header("allow");
+  if (answer.status == 405 && allowed != nullptr &&
+      allowed->find_first_not_of("GETHAD, ") == std::string::npos) {
+    error.add_note("it only lets itself be read: a mirror, or read-only for now");
+  }
   // What Go and nginx say.
   if (answer.status == 400 && (page.find("to an https server") != std::string::npos ||
                                page.find("to https port") != std::string::npos)) {
