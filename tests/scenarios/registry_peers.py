@@ -196,22 +196,25 @@ class Nginx:
         stop_process(self.process)
 
 
-class CuttingProxy:
-    """Passes bytes on, and cuts a share of its connections somewhere on the way.
+class Proxy:
+    """Passes bytes on: not faster than `rate` bytes per second towards the registry, and
+    with a `share` of the connections cut somewhere before their first `most` bytes.
 
     Chance is seeded: a run that fails can be had again.
     """
 
-    def __init__(self, registry, share, seed, most=2_000_000):
-        self.target, self.share, self.most = registry.port, share, most
+    def __init__(self, registry, *, rate=None, share=0.0, seed=0, most=2_000_000):
+        self.target, self.rate, self.share, self.most = registry.port, rate, share, most
         self.chance = random.Random(seed)
         self.cut = 0
+        self.passed = 0  # bytes towards the registry
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def host(self):
-        return f"localhost:{self.listener.getsockname()[1]}"
+        return f"localhost:{self.port}"
 
     def stop(self):
         self.listener.close()
@@ -232,11 +235,10 @@ class CuttingProxy:
                 client.close()
                 continue
             for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=(one, other, allowed),
+                threading.Thread(target=self._pass, args=(one, other, allowed, client),
                                  daemon=True).start()
 
-    @staticmethod
-    def _pass(one, other, allowed):
+    def _pass(self, one, other, allowed, client):
         """Both directions spend from one allowance, and end together."""
         try:
             while data := one.recv(65536):
@@ -244,6 +246,10 @@ class CuttingProxy:
                     data = data[:allowed[0]]
                     allowed[0] -= len(data)
                 other.sendall(data)
+                if one is client:
+                    self.passed += len(data)
+                    if self.rate:
+                        time.sleep(len(data) / self.rate)
                 if allowed[0] == 0:
                     break
         except OSError:
