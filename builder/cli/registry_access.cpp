@@ -44,7 +44,7 @@ oci::RegistrySettings settings(const Environment& environment,
                                const RegistryOptions& options) {
   oci::RegistrySettings made;
   made.trusted_realms = words_of(variable(environment, "LITHIFY_TRUSTED_REALMS"));
-  made.retry.attempts = options.attempts;
+  made.retry = options.retry;
   made.chunk_size = options.chunk_size;
   made.tell = options.warn;
   made.stop = options.stop;

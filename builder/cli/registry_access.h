@@ -23,7 +23,7 @@ using Environment = std::map<std::string, std::string>;
 struct RegistryOptions {
   std::string auth_file;         // --authfile; empty: what the environment says
   std::uint64_t chunk_size = 0;  // --chunk-size, bytes; 0: by the host
-  int attempts = 6;              // at a request whose failure may pass
+  oci::RetryPolicy retry = {.attempts = 6};
   std::function<void(const std::string&)> warn;
   std::stop_token stop;
 };

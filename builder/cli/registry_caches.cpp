@@ -6,19 +6,20 @@
 #include "oci/store/blob_range.h"
 
 #include "builder/cli/text.h"
+#include "builder/run/fetched_tree.h"
 
 namespace lithify {
 
 namespace {
 
-constexpr int k_attempts = 2;
 constexpr unsigned k_parallel = 4;
 
 RegistryOptions access_options(const Options& options, std::stop_token stop) {
   RegistryOptions wanted;
   wanted.auth_file = options.auth_file;
   wanted.chunk_size = options.chunk_size;
-  wanted.attempts = k_attempts;
+  wanted.retry.attempts = 2;
+  wanted.retry.longest_asked = std::chrono::seconds(20);
   wanted.stop = std::move(stop);
   return wanted;
 }
@@ -73,6 +74,22 @@ RegistryCaches::RegistryCaches(oci::HttpClient& http, const Environment& environ
 void RegistryCaches::bring(const oci::BlobRef& blob) {
   if (!from_) throw oci::no_such_blob(blob.digest, "the store");
   from_->bring(blob);
+}
+
+// Steps that read nothing but downloads: what those will be is known from the lock.
+void RegistryCaches::expect(const Graph& graph) {
+  if (!from_) return;
+  std::vector<oci::Digest> keys;
+  for (const Step& step : graph.steps()) {
+    std::vector<oci::Digest> inputs;
+    for (const StepIndex input : step.inputs) {
+      const auto* fetch = std::get_if<Fetch>(&graph.step(input).operation);
+      if (fetch != nullptr) inputs.push_back(fetched_tree(*fetch).digest());
+    }
+    if (!is_worth_keeping(step) || inputs.size() != step.inputs.size()) continue;
+    keys.push_back(step_key(step, inputs));
+  }
+  from_->expect(std::move(keys));
 }
 
 bool RegistryCaches::gave_up() {

@@ -13,6 +13,7 @@
 #include "builder/cli/bringing_repository.h"
 #include "builder/cli/options.h"
 #include "builder/cli/registry_access.h"
+#include "builder/plan/graph.h"
 #include "builder/run/shared_caches.h"
 
 namespace lithify {
@@ -31,6 +32,9 @@ class RegistryCaches {
   SharedCaches shared() { return {from_.get(), to_.get()}; }
   // The store, and behind it what the trees that were found there are made of.
   oci::Repository& contents() { return contents_; }
+
+  // What a build is about to ask for, as far as it is known before.
+  void expect(const Graph& graph);
 
   // True if a blob that a tree needs could not be had after all. From then on nothing is
   // found, and the build is to be done again.

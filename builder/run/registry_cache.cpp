@@ -15,6 +15,8 @@ using oci::Error;
 
 namespace {
 
+constexpr unsigned k_askers = 8;
+
 // Failures of this machine and of ours are told as such; all others are the cache's.
 bool is_ours(const Error& error) {
   return error.code() == Errc::machine || error.code() == Errc::internal;
@@ -62,7 +64,40 @@ RegistryCache::RegistryCache(std::vector<CacheRepository> places, oci::BlobStore
     places_.push_back({std::move(place)});
 }
 
+RegistryCache::~RegistryCache() {
+  const std::lock_guard lock(mutex_);
+  closing_ = true;
+}
+
+void RegistryCache::expect(std::vector<oci::Digest> keys) {
+  const std::lock_guard lock(mutex_);
+  expected_ = std::move(keys);
+}
+
+// Called with the lock held. In the order of the steps, which the scheduler keeps to.
+void RegistryCache::start_asking() {
+  if (expected_.empty()) return;
+  if (!askers_) askers_ = std::make_unique<oci::WorkerPool>(k_askers);
+  for (const oci::Digest& key : std::exchange(expected_, {})) {
+    if (answers_.count(key) != 0) continue;
+    answers_.emplace(key, askers_->submit([this, key] { return ask(key); }).share());
+  }
+}
+
 std::optional<Tree> RegistryCache::find(const oci::Digest& key) {
+  Answer expected;
+  {
+    const std::lock_guard lock(mutex_);
+    start_asking();
+    if (const auto at = answers_.find(key); at != answers_.end()) expected = at->second;
+  }
+  std::optional<Tree> tree = expected.valid() ? expected.get() : ask(key);
+  const std::lock_guard lock(mutex_);
+  if (tree) ++found_;
+  return tree;
+}
+
+std::optional<Tree> RegistryCache::ask(const oci::Digest& key) {
   return find_in_places<Tree>(
       key, [&](std::size_t place, const CacheArtifact& known) -> std::optional<Tree> {
         return read_tree(place, known);
@@ -70,10 +105,13 @@ std::optional<Tree> RegistryCache::find(const oci::Digest& key) {
 }
 
 std::optional<oci::Layer> RegistryCache::find(const LayerKey& key) {
-  return find_in_places<oci::Layer>(
+  auto layer = find_in_places<oci::Layer>(
       cache_key(key), [&](std::size_t place, const CacheArtifact& known) {
         return std::optional(read_layer(places_[place], known, key));
       });
+  const std::lock_guard lock(mutex_);
+  if (layer) ++found_;
+  return layer;
 }
 
 template <class Result, class Read>
@@ -81,16 +119,13 @@ std::optional<Result> RegistryCache::find_in_places(const oci::Digest& key, Read
   for (std::size_t i = 0; i < places_.size(); ++i) {
     {
       const std::lock_guard lock(mutex_);
-      if (missed_.count(key) != 0) return std::nullopt;
+      if (closing_ || missed_.count(key) != 0) return std::nullopt;
       if (places_[i].lost) continue;
     }
     try {
       const auto known = artifact(places_[i], key);
       auto result = known ? read(i, *known) : std::nullopt;
-      if (!result) continue;
-      const std::lock_guard lock(mutex_);
-      ++found_;
-      return result;
+      if (result) return result;
     } catch (const Error& error) {
       if (is_ours(error)) throw;
       note_failure(places_[i], error);
@@ -194,6 +229,8 @@ void RegistryCache::give_up() {
   for (Place& place : places_)
     place.lost = true;
   promises_.clear();
+  expected_.clear();
+  answers_.clear();
   broke_promise_ = false;
 }
 

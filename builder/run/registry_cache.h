@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "oci/base/error.h"
+#include "oci/base/worker_pool.h"
 #include "oci/image/repository.h"
 
 #include "builder/run/cache_artifact.h"
@@ -48,6 +50,12 @@ class RegistryCache {
  public:
   // `store` gets what is found; it outlives this.
   RegistryCache(std::vector<CacheRepository> places, oci::BlobStore& store);
+  ~RegistryCache();
+
+  // Steps that will be asked for: from the first find() on, when the store is known to
+  // lack something, they are looked for several at a time. Each answer of a registry far
+  // away takes as long as unpacking a package.
+  void expect(std::vector<oci::Digest> keys);
 
   // Misses are asked for once.
   std::optional<Tree> find(const oci::Digest& key);
@@ -76,6 +84,10 @@ class RegistryCache {
     CacheArtifact::Part part;
   };
 
+  using Answer = std::shared_future<std::optional<Tree>>;
+
+  void start_asking();
+  std::optional<Tree> ask(const oci::Digest& key);
   template <class Result, class Read>
   std::optional<Result> find_in_places(const oci::Digest& key, Read read);
   std::optional<CacheArtifact> artifact(Place& place, const oci::Digest& key);
@@ -93,6 +105,10 @@ class RegistryCache {
   std::vector<oci::Error> warnings_;
   std::size_t found_ = 0;
   bool broke_promise_ = false;
+  bool closing_ = false;
+  std::vector<oci::Digest> expected_;
+  std::map<oci::Digest, Answer> answers_;
+  std::unique_ptr<oci::WorkerPool> askers_;  // last: it dies first
 };
 
 }  // namespace lithify

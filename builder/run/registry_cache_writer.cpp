@@ -120,6 +120,11 @@ void RegistryCacheWriter::save(const Offer& offer, oci::Activity& activity,
     ++saved_.written;
   } catch (const Error& error) {
     note_failure(offer, error);
+  } catch (const oci::Cancelled&) {
+    throw;
+  } catch (const std::exception& error) {
+    // No memory, no directory for temporary files: the build has succeeded without.
+    note_failure(offer, Error(Errc::machine, error.what()));
   }
 }
 

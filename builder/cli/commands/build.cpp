@@ -131,6 +131,7 @@ class Build {
     try {
       make_once();
     } catch (const oci::Error& error) {
+      tell_of_caches();
       if (!gave_up_cache(error) && !put_away_liars(error, before)) throw;
       packed_.clear();
       make_once();
@@ -182,7 +183,7 @@ class Build {
           Problem::Severity::warning);
     }
     if (session_.caches() == nullptr) return;
-    if (!options.cache_to.empty()) {
+    if (!options.cache_to.empty() && !options.dry_run) {
       oci::Activity activity(session_.progress(), "keep results in " + options.cache_to);
       session_.caches()->save(activity, session_.stop());
       activity.end(oci::Outcome::done);
@@ -196,6 +197,7 @@ class Build {
     Tally tally(session_.progress());
     oci::Activity activity(tally, "build");
     Workshop workshop = session_.workshop(prepared_.workspace.recipe);
+    if (session_.caches() != nullptr) session_.caches()->expect(prepared_.plan.graph);
     results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
                          session_.jobs(), activity, session_.stop());
     activity.end(oci::Outcome::done);

@@ -141,6 +141,7 @@ void print_document(Session& session, const Prepared& prepared,
 int run_plan(Session& session) {
   const Prepared prepared = prepare(session, session.options().operands);
   Workshop workshop = session.workshop(prepared.workspace.recipe);
+  if (session.caches() != nullptr) session.caches()->expect(prepared.plan.graph);
   const Forecast forecast = foresee(session, prepared.plan.graph, workshop);
   session.end_progress();
   if (session.caches() != nullptr) {

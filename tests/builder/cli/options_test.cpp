@@ -47,6 +47,30 @@ TEST_CASE("platforms are separated by commas or given again") {
         std::vector<std::string>{"linux/amd64", "linux/arm64", "linux/386"});
 }
 
+TEST_CASE("a cache is a repository, and results go to one") {
+  const Options options =
+      parse({"build", "--cache-from", "localhost:5000/a/b", "--cache-from", "acme/cache",
+             "--cache-to", "[::1]:5000/a", "--cache-to=[::1]:5000/a"});
+  CHECK(options.cache_from ==
+        std::vector<std::string>{"localhost:5000/a/b", "docker.io/acme/cache"});
+  CHECK(options.cache_to == "[::1]:5000/a");
+  CHECK(mistake(
+            {"build", "--cache-to", "host.example/a", "--cache-to", "host.example/b"}) ==
+        "error: --cache-to is given twice\n"
+        "   = help: results go to one cache; --cache-from may name several\n");
+  CHECK(mistake({"push", "--cache-from", "host.example/a:latest"}) ==
+        "error: --cache-from takes a repository, not one of its tags\n"
+        "   = note: each result has a tag of its own there\n"
+        "   = help: write `--cache-from host.example/a`\n");
+  const std::string digest = "@sha256:" + std::string(64, '0');
+  CHECK(mistake({"plan", "--cache-to", "host.example/a" + digest}) ==
+        "error: --cache-to takes a repository, not one of its digests\n"
+        "   = note: each result has a tag of its own there\n"
+        "   = help: write `--cache-to host.example/a`\n");
+  CHECK(mistake({"lock", "--cache-from", "host.example/a"}).find("has no flag") !=
+        std::string::npos);
+}
+
 TEST_CASE("directories to go to add up") {
   CHECK(parse({"-C", "a", "build", "-Cb"}).directory == "a/b");
   CHECK(parse({"-C", "a", "-C", "/b", "build"}).directory == "/b");

@@ -2,6 +2,8 @@
 #include "builder/run/registry_cache.h"
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
 #include <thread>
 
 #include "oci/image/manifest.h"
@@ -435,6 +437,63 @@ TEST_CASE("a miss is asked for once") {
   CHECK_FALSE(cache.find(k_key).has_value());
   CHECK(asked.size() == 1);
   CHECK(cache.take_warnings().empty());
+}
+
+TEST_CASE("steps that are expected are looked for several at a time, and once") {
+  Bench bench;
+  bench.send(bench.tree);
+  std::mutex mutex;
+  int asked = 0;
+  int now = 0;
+  int most = 0;
+  lithify::CacheRepository slow = borrowed(bench.remote);
+  slow.read = [&, read = slow.read](const std::string& tag) {
+    {
+      const std::lock_guard lock(mutex);
+      ++asked;
+      most = std::max(most, ++now);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const std::lock_guard lock(mutex);
+    --now;
+    return read(tag);
+  };
+  std::vector<lithify::CacheRepository> places;
+  places.push_back(std::move(slow));
+  RegistryCache cache(std::move(places), bench.theirs);
+  std::vector<oci::Digest> keys = {k_key};
+  for (int i = 0; i < 15; ++i)
+    keys.push_back(oci::Digest::of(std::to_string(i)));
+  cache.expect(keys);
+  CHECK(asked == 0);
+  for (const oci::Digest& key : keys)
+    CHECK(cache.find(key).has_value() == (key == k_key));
+  CHECK(cache.find(k_key).has_value());
+  CHECK(asked == 16);
+  CHECK(most > 1);
+  CHECK(cache.found() == 2);
+}
+
+TEST_CASE("a cache that is dropped asks for nothing more") {
+  Bench bench;
+  std::atomic<int> asked = 0;
+  {
+    lithify::CacheRepository slow = borrowed(bench.remote);
+    slow.read = [&asked](const std::string&) -> std::optional<std::string> {
+      ++asked;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      return std::nullopt;
+    };
+    std::vector<lithify::CacheRepository> places;
+    places.push_back(std::move(slow));
+    RegistryCache cache(std::move(places), bench.theirs);
+    std::vector<oci::Digest> keys;
+    for (int i = 0; i < 1000; ++i)
+      keys.push_back(oci::Digest::of(std::to_string(i)));
+    cache.expect(keys);
+    cache.find(keys.front());
+  }
+  CHECK(asked < 500);
 }
 
 namespace {
