@@ -99,7 +99,8 @@ bool RegistryCaches::gave_up() {
 }
 
 void RegistryCaches::save(oci::Activity& activity, std::stop_token stop) {
-  if (to_) saved_ = to_->save(activity, std::move(stop), k_parallel);
+  if (!to_ || (from_ && from_->is_lost(to_->name()))) return;
+  saved_ = to_->save(activity, std::move(stop), k_parallel);
 }
 
 void RegistryCaches::tell_layers(oci::Registries& registries) const {

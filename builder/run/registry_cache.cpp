@@ -1,5 +1,6 @@
 #include "builder/run/registry_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -232,6 +233,13 @@ void RegistryCache::give_up() {
   expected_.clear();
   answers_.clear();
   broke_promise_ = false;
+}
+
+bool RegistryCache::is_lost(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(places_.begin(), places_.end(), [&](const Place& place) {
+    return place.lost && place.at.name == name;
+  });
 }
 
 // One that does not answer would make every step wait. One that holds something wrong is

@@ -66,6 +66,8 @@ class RegistryCache {
   void bring(const oci::BlobRef& blob);
   bool broke_promise() const;
   void give_up();
+  // It did not answer; so it was told, and need not be tried again.
+  bool is_lost(const std::string& name) const;
 
   // Told at the end of a phase, once: while steps run the progress has the screen.
   std::vector<oci::Error> take_warnings();

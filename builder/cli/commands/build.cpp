@@ -162,6 +162,7 @@ class Build {
     oci::Error warning(oci::Errc::unavailable,
                        "a cache does not have what it promised, building without it");
     warning.add_note(error.what());
+    warning.add_hint("if it lasts, delete the repository of the cache: it fills again");
     session_.tell(warning, Problem::Severity::warning);
     return true;
   }
