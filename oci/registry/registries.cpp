@@ -8,7 +8,8 @@ namespace oci {
 
 namespace {
 
-constexpr std::size_t k_max_places = 8;  // of one blob: more are never tried
+constexpr std::size_t k_max_places = 8;           // of one blob: more are never tried
+constexpr std::size_t k_max_documents = 8 << 20;  // bytes
 // Repositories in one token; some servers limit the header that carries it.
 constexpr std::size_t k_max_mounts = 8;
 
@@ -97,6 +98,26 @@ std::vector<std::string> Registries::repositories_of(const Digest& blob) const {
   const std::lock_guard lock(mutex_);
   const auto found = places_.find(blob);
   return found == places_.end() ? std::vector<std::string>() : found->second;
+}
+
+void Registries::remember(const std::string& repository, const Descriptor& which,
+                          const std::string& document) {
+  const std::lock_guard lock(mutex_);
+  if (document_bytes_ + document.size() > k_max_documents) {
+    documents_.clear();
+    document_bytes_ = 0;
+  }
+  if (documents_.try_emplace({repository, which.digest}, which, document).second) {
+    document_bytes_ += document.size();
+  }
+}
+
+std::optional<std::pair<Descriptor, std::string>> Registries::remembered(
+    const std::string& repository, const Digest& digest) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = documents_.find({repository, digest});
+  if (found == documents_.end()) return std::nullopt;
+  return found->second;
 }
 
 UploadWay Registries::way_to(const Origin& origin) const {

@@ -8,11 +8,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "oci/base/descriptor.h"
 #include "oci/base/digest.h"
 #include "oci/registry/http_client.h"
 #include "oci/registry/keychain.h"
@@ -71,6 +74,13 @@ class Registries {
   void seen(const Digest& blob, const std::string& repository);
   std::vector<std::string> repositories_of(const Digest& blob) const;
 
+  // Manifests and indexes that were read from `repository` ("domain/path"), checked, by
+  // digest; some servers count how often they are asked for one. The last few megabytes.
+  void remember(const std::string& repository, const Descriptor& which,
+                const std::string& document);
+  std::optional<std::pair<Descriptor, std::string>> remembered(
+      const std::string& repository, const Digest& digest) const;
+
   // How uploads to a host work; by one PUT until that was refused.
   UploadWay way_to(const Origin& origin) const;
   void learned(const Origin& origin, UploadWay way);
@@ -88,6 +98,8 @@ class Registries {
   std::set<std::string> told_;
   std::map<Digest, std::vector<std::string>> places_;
   std::map<Origin, UploadWay> ways_;
+  std::map<std::pair<std::string, Digest>, std::pair<Descriptor, std::string>> documents_;
+  std::size_t document_bytes_ = 0;
   std::mutex settling_;
   std::map<Origin, bool> plain_;  // servers that may be: whether they are
 };

@@ -131,6 +131,7 @@ class RegistryClient final : public Repository {
 
   // ---- registry_documents.cpp, referrers.cpp
   std::optional<Document> get_document(std::string_view reference) const;
+  std::optional<Document> find_document(std::string_view reference) const;
   std::optional<Document> get_document_at(std::size_t server,
                                           std::string_view reference) const;
   HttpResponse put_document(std::string_view reference, const Descriptor& which,

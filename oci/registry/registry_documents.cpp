@@ -47,8 +47,21 @@ std::optional<RegistryClient::Document> RegistryClient::get_document_at(
                 });
 }
 
-// Asks the mirrors, then the registry; only the registry's failure is told.
+// What a digest names is asked for once.
 std::optional<RegistryClient::Document> RegistryClient::get_document(
+    std::string_view reference) const {
+  if (const auto digest = Digest::parse(reference)) {
+    if (auto known = shared_.remembered(name_, *digest)) {
+      return Document{std::move(known->first), std::move(known->second)};
+    }
+  }
+  auto found = find_document(reference);
+  if (found) shared_.remember(name_, found->which, found->content);
+  return found;
+}
+
+// Asks the mirrors, then the registry; only the registry's failure is told.
+std::optional<RegistryClient::Document> RegistryClient::find_document(
     std::string_view reference) const {
   const bool by_digest = Digest::parse(reference).has_value();
   for (std::size_t i = 0; i + 1 < http_->count(); ++i) {
