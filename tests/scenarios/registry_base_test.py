@@ -205,7 +205,11 @@ class SmallBase(BaseScenario):
         image = self.base("one", platforms=("amd64", "arm64", "s390x"))
         project = self.on_base(self.peer, "library/small:1",
                                platforms="linux/amd64, linux/arm64")
+        self.peer.forget()
         self.build(project, "--output", "oci=out")
+        reads = [one for one in self.peer.requests() if one.startswith("GET")]
+        # The index by its tag, two manifests, two configurations, the layer they share.
+        self.assertEqual((len(reads), len(set(reads))), (6, 6), reads)
         for architecture in ("amd64", "arm64"):
             manifest = manifest_of(project / "out", architecture)
             self.assertEqual(manifest["layers"][0]["digest"], image.layer_digests[0])

@@ -31,6 +31,7 @@ class Copy(RegistryScenario):
         self.assertEqual(out, f"{self.peer.host}/other/two:1 {self.image.digest}\n")
         requests = self.peer.requests()
         self.assertEqual(count(requests, "GET", "/blobs/"), 0, "\n".join(requests))
+        self.assertEqual(count(requests, "GET", "/manifests/"), 3)  # once each
         self.assertEqual(uploads(requests), [])
         mounts = [one for one in requests if one.startswith("POST")]
         self.assertEqual(len(mounts), 4)  # two layers, two configurations
