@@ -13,6 +13,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 #include "oci/registry/http_get.h"
+#include "oci/registry/server_error.h"
 
 namespace oci {
 
@@ -35,8 +36,19 @@ bool is_absent(int status) {
   return status == 404 || status == 410;
 }
 
-std::string answer(const std::string& url, int status) {
-  return fmt::format("{} answers {}", url_for_people(url), status);
+// With the first thing that the server says about it.
+std::string answer(const std::string& url, const GetResponse& response) {
+  HttpResponse told;
+  told.status = response.status;
+  told.headers = response.headers;
+  told.problem = response.problem;
+  std::string text = fmt::format("{} answers {}", url_for_people(url), response.status);
+  const std::vector<ServerProblem> problems = read_problems(told);
+  if (problems.empty()) return text;
+  const ServerProblem& first = problems.front();
+  if (!first.code.empty()) text += " " + first.code;
+  if (!first.message.empty()) text += ": " + first.message;
+  return text;
 }
 
 }  // namespace
@@ -171,10 +183,10 @@ class Downloader::Attempt {
     } else if (response.status == 416) {
       discard(url_for_people(last_url_) + " is shorter than it should be");
     } else if (may_pass(response.status)) {
-      patience_.lose(Error(Errc::unavailable, answer(last_url_, response.status)),
+      patience_.lose(Error(Errc::unavailable, answer(last_url_, response)),
                      response.retry_after, stop_);
     } else {
-      refusals_.push_back(answer(last_url_, response.status));
+      refusals_.push_back(answer(last_url_, response));
       if (!is_absent(response.status)) refused_ = true;
       open_urls_.erase(open_urls_.begin() + static_cast<std::ptrdiff_t>(which));
     }
@@ -280,7 +292,7 @@ Try try_once(HttpClient& http, const GetRequest& request, Sink& body,
     if (is_body(response.status)) return {std::nullopt, {}, true};
     if (is_absent(response.status)) return {};
     const Errc code = may_pass(response.status) ? Errc::unavailable : Errc::denied;
-    Error error(code, answer(request.url, response.status));
+    Error error(code, answer(request.url, response));
     if (code == Errc::denied) throw Error(error);
     return {std::move(error), response.retry_after, false};
   } catch (const Error& e) {

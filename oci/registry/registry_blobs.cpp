@@ -202,8 +202,13 @@ void RegistryClient::fetch(const BlobRef& blob, BlobStore& into,
   const DownloadRequest request{urls_of(blob), blob,
                                 fmt::format("blob {} of {}", blob.digest.brief(), name_),
                                 fmt::format("see `lithify doctor {}`", name_)};
-  Downloader(*http_, into, partial_directory, shared_.settings().retry)
-      .fetch(request, activity, shared_.settings().stop);
+  try {
+    Downloader(*http_, into, partial_directory, shared_.settings().retry)
+        .fetch(request, activity, shared_.settings().stop);
+  } catch (Error& error) {
+    if (error.code() == Errc::denied) explain_denial(error);
+    throw;
+  }
 }
 
 std::unique_ptr<BlobWriter> RegistryClient::create() {

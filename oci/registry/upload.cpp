@@ -151,8 +151,9 @@ std::optional<Upload::Session> Upload::try_mounts() {
     try {
       answer = ask("POST", url, false);
     } catch (const Error& e) {
-      // Not being allowed to read there is no reason not to write here.
-      if (e.code() != Errc::denied) throw;
+      // Not being allowed to read there is no reason not to write here, and some servers
+      // fall over the question.
+      if (e.code() != Errc::denied && e.code() != Errc::unavailable) throw;
       continue;
     }
     if (answer.status == 201) return Session{};
