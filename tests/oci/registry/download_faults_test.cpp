@@ -144,6 +144,25 @@ TEST_CASE("a blob that is not there is not found, and not asked for twice") {
   CHECK(failure_in([&] { world.fetch("absent"); }).code == Errc::unavailable);
 }
 
+TEST_CASE("a blob that is refused is told with the server's words and our login") {
+  World world;
+  world.server.add(get(
+      {.status = 403, .body = R"({"errors":[{"code":"DENIED","message":"pay first"}]})"},
+      100));
+  const bool spooled = GENERATE(true, false);
+  const Failure failure = failure_in([&] {
+    if (spooled) {
+      world.fetch(k_text);
+    } else {
+      world.pull(k_text);
+    }
+  });
+  CHECK(failure.code == Errc::denied);
+  for (const char* part :
+       {"403 DENIED: pay first", "no credentials (looked in /a/config.json)", "lithify "})
+    CHECK(failure.text.find(part) != std::string::npos);
+}
+
 TEST_CASE("a busy server's wait is kept, in seconds and as a date") {
   World world;
   const auto start = std::chrono::steady_clock::now();
