@@ -223,6 +223,27 @@ TEST_CASE("a mount whose scope the token server refuses is not tried") {
   }
 }
 
+TEST_CASE("a refused repository does not spoil those that may be mounted from") {
+  TokenBench bench;
+  Rule refuses{"GET"};
+  refuses.pattern = "/token\\?.*closed";
+  refuses.times = 100;
+  refuses.action.status = 403;
+  bench.server.add(refuses);
+  const auto push_from = [&](const std::string& text, const std::string& base) {
+    const BlobRef blob = bench.keep(text);
+    bench.server.content().put_blob(base, text);
+    bench.registries().seen(blob.digest, bench.server.domain() + "/" + base);
+    bench.push(text);
+    return bench.log();
+  };
+  push_from("one", "open");
+  push_from("two", "closed");
+  bench.server.clear_log();
+  CHECK(push_from("three", "open") ==
+        Lines{"HEAD blob 404", "POST session from open 201"});
+}
+
 TEST_CASE("a mount has a token for both repositories") {
   TokenBench bench;
   const BlobRef blob = bench.keep(k_text);
