@@ -118,15 +118,28 @@ class Downloader::Attempt {
       return request_.blob;
     }
     if (partial_.size() > request_.blob.size) partial_.clear();
-    for (std::size_t next = 0;; ++next) {
+    std::size_t next = 0;
+    while (true) {
       if (partial_.size() < request_.blob.size || request_.blob.size == 0) {
         if (open_urls_.empty()) throw nobody_has_it();
         next %= open_urls_.size();
-        if (!advance(next)) continue;
+        const std::size_t count = open_urls_.size();
+        if (!advance(next)) {
+          if (open_urls_.size() == count) ++next;
+          continue;
+        }
       }
       if (commit()) return request_.blob;
-      discard(fmt::format("{} has other bytes than its digest {} says",
-                          url_for_people(last_url_), request_.blob.digest.brief()));
+      const std::string why =
+          fmt::format("{} has other bytes than its digest {} says",
+                      url_for_people(last_url_), request_.blob.digest.brief());
+      // Who sent only a part of it may not be the one who lied.
+      if (all_from_one_) {
+        lied(why, next);
+      } else {
+        discard(why);
+        ++next;
+      }
     }
   }
 
@@ -153,6 +166,7 @@ class Downloader::Attempt {
   bool advance(std::size_t which) {
     last_url_ = open_urls_[which];
     const std::uint64_t before = partial_.size();
+    all_from_one_ = before == 0;
     GetResponse response;
     try {
       Tail tail(*this);
@@ -162,7 +176,7 @@ class Downloader::Attempt {
     } catch (const Error& e) {
       if (partial_.size() >= before + k_progress) patience_.regain();
       if (e.code() == Errc::mismatch) {
-        discard(e.what());
+        lied(e.what(), which);
       } else if (e.code() == Errc::unavailable) {
         patience_.lose(e, std::chrono::seconds(0), stop_);
       } else if (e.code() == Errc::denied) {
@@ -178,8 +192,9 @@ class Downloader::Attempt {
   bool judge(const GetResponse& response, std::size_t which) {
     if (is_body(response.status)) {
       if (partial_.size() == request_.blob.size) return true;
-      discard(fmt::format("{} ends after {} of {} bytes", url_for_people(last_url_),
-                          partial_.size(), request_.blob.size));
+      lied(fmt::format("{} ends after {} of {} bytes", url_for_people(last_url_),
+                       partial_.size(), request_.blob.size),
+           which);
     } else if (response.status == 416) {
       discard(url_for_people(last_url_) + " is shorter than it should be");
     } else if (may_pass(response.status)) {
@@ -213,6 +228,15 @@ class Downloader::Attempt {
     writer->commit();
     partial_.remove();
     return true;
+  }
+
+  // As long as there are others, nobody is believed twice.
+  void lied(const std::string& why, std::size_t which) {
+    if (open_urls_.size() == 1) return discard(why);
+    ++wrong_;
+    partial_.clear();
+    refusals_.push_back(why);
+    open_urls_.erase(open_urls_.begin() + static_cast<std::ptrdiff_t>(which));
   }
 
   void discard(const std::string& why) {
@@ -257,6 +281,7 @@ class Downloader::Attempt {
   bool refused_ = false;
   std::uint64_t reported_ = 0;
   int wrong_ = 0;
+  bool all_from_one_ = false;  // all bytes are from the URL that was asked last
 };
 
 Downloader::Downloader(HttpClient& http, BlobStore& into, fs::path partial_directory,

@@ -132,6 +132,21 @@ TEST_CASE("other bytes than promised are never stored") {
   }
 }
 
+TEST_CASE("mirrors that lie do not keep the one that is honest from being asked") {
+  World world;
+  const std::string wrong =
+      GENERATE(std::string("short"), std::string(k_text.size(), 'x'), k_text + "!");
+  for (const char* name : {"a", "b", "c", "d"})
+    world.http.pages["http://" + std::string(name) + "/f"] = wrong;
+  world.request.urls = {"http://a/f", "http://b/f", "http://c/f", "http://d/f"};
+  world.http.pages["http://d/f"] = k_text;
+  world.fetch();
+  CHECK(world.store.has(world.request.blob.digest));
+  REQUIRE(world.http.asked.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i)
+    CHECK(world.http.asked[i].url == world.request.urls[i]);
+}
+
 TEST_CASE("a file that is nowhere names the mirrors that were asked") {
   World world;
   try {
