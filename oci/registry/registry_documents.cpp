@@ -14,6 +14,7 @@ namespace oci {
 namespace {
 
 constexpr std::size_t k_max_pages = 1000;
+constexpr int k_missing_blob = 2;  // times that a manifest is sent again for its blobs
 
 bool is_success(int status) {
   return status >= 200 && status <= 204;
@@ -121,8 +122,14 @@ HttpResponse RegistryClient::put_document(std::string_view reference,
   request.headers = std::move(headers);
   request.headers.emplace_back("Content-Type", which.media_type);
   request.body = body_of(std::string(content));
-  HttpResponse answer =
-      ask(request, fmt::format("writing {} to {}", reference, name_)).http;
+  const std::string doing = fmt::format("writing {} to {}", reference, name_);
+  HttpResponse answer = ask(request, doing).http;
+  // A blob that somebody else is sending is told of a moment before it is there.
+  Patience patience = shared_.patience();
+  for (int i = 0; i < k_missing_blob && has_code(answer, "MANIFEST_BLOB_UNKNOWN"); ++i) {
+    patience.lose(refusal(answer, request.url, doing), {}, shared_.settings().stop);
+    answer = ask(request, doing).http;
+  }
   const std::string* named = answer.header("docker-content-digest");
   if (is_success(answer.status) && named != nullptr && named->rfind("sha256:", 0) == 0 &&
       *named != which.digest.str()) {
