@@ -109,7 +109,7 @@ class Downloader::Attempt {
         activity_(activity),
         stop_(std::move(stop)),
         partial_(downloader.partial_directory_, request.blob.digest, stop_),
-        patience_(downloader.retry_),
+        patience_(downloader.patience_),
         open_urls_(request.urls) {}
 
   BlobRef run() {
@@ -286,10 +286,14 @@ class Downloader::Attempt {
 
 Downloader::Downloader(HttpClient& http, BlobStore& into, fs::path partial_directory,
                        RetryPolicy retry)
+    : Downloader(http, into, std::move(partial_directory), Patience(retry)) {}
+
+Downloader::Downloader(HttpClient& http, BlobStore& into, fs::path partial_directory,
+                       Patience patience)
     : http_(http),
       into_(into),
       partial_directory_(std::move(partial_directory)),
-      retry_(retry) {}
+      patience_(std::move(patience)) {}
 
 BlobRef Downloader::fetch(const DownloadRequest& request, Activity& activity,
                           std::stop_token stop) {

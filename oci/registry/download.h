@@ -29,6 +29,9 @@ class Downloader {
   // finishes them. It is made when needed; it should be on the disk of the store.
   Downloader(HttpClient& http, BlobStore& into, std::filesystem::path partial_directory,
              RetryPolicy retry = {});
+  // With a copy of `patience` for each file: its budget and whom it tells are shared.
+  Downloader(HttpClient& http, BlobStore& into, std::filesystem::path partial_directory,
+             Patience patience);
 
   // Puts the file into the store, unless it is there. Advances `activity`, does not end
   // it. Throws Errc::unavailable if no mirror has it, Errc::mismatch if two tries brought
@@ -42,7 +45,7 @@ class Downloader {
   HttpClient& http_;
   BlobStore& into_;
   std::filesystem::path partial_directory_;
-  RetryPolicy retry_;
+  Patience patience_;
 };
 
 struct SmallRequest {

@@ -203,7 +203,7 @@ void RegistryClient::fetch(const BlobRef& blob, BlobStore& into,
                                 fmt::format("blob {} of {}", blob.digest.brief(), name_),
                                 fmt::format("see `lithify doctor {}`", name_)};
   try {
-    Downloader(*http_, into, partial_directory, shared_.settings().retry)
+    Downloader(*http_, into, partial_directory, shared_.patience())
         .fetch(request, activity, shared_.settings().stop);
   } catch (Error& error) {
     if (error.code() == Errc::denied) explain_denial(error);

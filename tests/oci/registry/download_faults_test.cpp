@@ -191,6 +191,22 @@ TEST_CASE("a busy server's wait is kept, in seconds and as a date") {
   }
 }
 
+TEST_CASE("downloads spend the budget of the run too") {
+  const bool spooled = GENERATE(true, false);
+  World world;
+  world.settings.retry_budget = 1;
+  world.server.add(get({.status = 503}, 2));
+  const Failure failure = failure_in([&] {
+    if (spooled) {
+      world.fetch(k_text);
+    } else {
+      world.pull(k_text);
+    }
+  });
+  CHECK(failure.code == Errc::unavailable);
+  CHECK(world.server.events().size() == 2);
+}
+
 TEST_CASE("a download that stalls, or waits, ends when it is to stop") {
   const bool spooled = GENERATE(true, false);
   World world;
