@@ -125,7 +125,7 @@ struct RegistryBench {
                                             oci::Access access = oci::Access::push) {
     return registries().open(server.domain() + "/" + path, access);
   }
-  // Of the repository "a/b".
+  // Of the repository "a/b"; made at the first call, which belongs to one thread.
   oci::RegistryClient& client() {
     if (!client_) client_ = open("a/b");
     return *client_;

@@ -15,7 +15,10 @@ namespace {
 // The suite wants something to own.
 class Owned final : public Repository {
  public:
-  explicit Owned(RegistryOptions options) : bench_(std::move(options)) { bench_.login(); }
+  explicit Owned(RegistryOptions options) : bench_(std::move(options)) {
+    bench_.login();
+    bench_.client();  // made here, before threads ask for it
+  }
 
   bool has(const Digest& digest) const override { return client().has(digest); }
   std::unique_ptr<Source> open(const BlobRef& blob) const override {
