@@ -38,11 +38,11 @@ std::vector<std::string> repositories_of_bases(const Session& session) {
   return {names.begin(), names.end()};
 }
 
-Planned planned(Session& session, const PackedImage& image, const PushTarget& target) {
+Planned planned(Session& session, const PackedImage& image, const PushTarget& target,
+                const std::vector<std::string>& mount_from) {
   std::unique_ptr<oci::RegistryClient> client;
   try {
-    client = session.registries().open(target.repository, oci::Access::push,
-                                       repositories_of_bases(session));
+    client = session.registries().open(target.repository, oci::Access::push, mount_from);
   } catch (oci::Error& error) {
     if (!target.place.file.empty()) error.at(target.place);
     throw;
@@ -153,9 +153,12 @@ std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& pla
   for (const auto& [layer, repository] : session.known_layers())
     session.registries().registries().seen(layer, repository);
   std::vector<Planned> all;
+  std::vector<std::string> mount_from = repositories_of_bases(session);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    for (const PushTarget& target : push_targets(plans[i], session.options()))
-      all.push_back(planned(session, images[i], target));
+    for (const PushTarget& target : push_targets(plans[i], session.options())) {
+      all.push_back(planned(session, images[i], target, mount_from));
+      mount_from.push_back(target.repository);
+    }
   }
   look_at_all_tags(all);
   if (session.options().dry_run) {
