@@ -214,6 +214,26 @@ class Tokens(AuthScenario):
         self.push()
         self.assertEqual(len(self.tokens.asked), 2)
 
+    def test_one_token_for_each_target(self):
+        self.serve()
+        build_file = self.demo / "lithify.yaml"
+        build_file.write_text(build_file.read_text()
+                              + '  - {repo: "%s/mirror", tags: {v1: once}}\n' % self.peer.host)
+        self.push()
+        self.assertEqual([one["scopes"] for one in self.tokens.asked],
+                         [["repository:shop/demo:pull,push"],
+                          ["repository:mirror:pull,push", "repository:shop/demo:pull"]])
+        self.assertEqual(len(uploads(self.peer.requests())), 3)  # mounted the second time
+
+    def test_an_identity_token(self):
+        self.serve(identity=OTHER_SECRET)
+        self.write("home/.docker/config.json", json.dumps({"auths": {self.peer.host: {
+            "auth": encoded("00000000-0000-0000-0000-000000000000", ""),
+            "identitytoken": OTHER_SECRET}}}))
+        self.push("-vv")
+        self.assertEqual([(one["password"], one["scopes"]) for one in self.tokens.asked],
+                         [(OTHER_SECRET, ["repository:shop/demo:pull,push"])])
+
     def test_a_mount_asks_for_both_repositories_at_once(self):
         self.serve()
         self.image.push(self.peer, "library/base:1", "--dest-creds", f"{USER}:{SECRET}")

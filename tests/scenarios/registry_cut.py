@@ -1,4 +1,6 @@
 """Pushes and pulls through a proxy that cuts connections: what both lengths share."""
+import shutil
+
 from registry_peers import Proxy
 from registry_scenario import RegistryScenario, digest, noise
 from support import blob, manifest_of
@@ -17,10 +19,11 @@ class CutScenario(RegistryScenario):
                                 % (proxy.host, number))
             pushed = self.lithify("push", "-q", cwd=demo).stdout.strip().split("@")[1]
             self.assertEqual(self.assert_complete(peer, "demo", f"v{number}"), pushed)
-            layout = self.folder / f"pulled{number}"
-            self.lithify("pull", "-q", f"{proxy.host}/demo:v{number}", layout,
-                         store=self.folder / f"store{number}")
+            layout, other = self.folder / "pulled", self.folder / "other"
+            self.lithify("pull", "-q", f"{proxy.host}/demo:v{number}", layout, store=other)
             manifest = manifest_of(layout)
             for one in [manifest["config"], *manifest["layers"]]:
                 self.assertEqual(digest(blob(layout, one["digest"])), one["digest"])
+            shutil.rmtree(layout)
+            shutil.rmtree(other)
         self.assertGreater(proxy.cut, count // 10)

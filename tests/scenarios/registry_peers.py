@@ -56,7 +56,7 @@ class TokenServer:
     """Gives tokens as docker's own does: RS256, with a key that the registry knows and that
     stays in `directory`.
 
-    users: {name: password}; strangers may pull, and nobody gets anything of the
+    users: {name: password}; `identity` is a refresh token that may do as much; strangers may pull, and nobody gets anything of the
     repositories `forbidden`. `realm_host`: what the registry calls this machine. `asked`
     lists what was wanted, as {"user", "password", "service", "scopes"}.
     """
@@ -64,11 +64,11 @@ class TokenServer:
     ISSUER, SERVICE = "scenario issuer", "scenario registry"
 
     def __init__(self, directory, users, *, lifetime=300, forbidden=(),
-                 realm_host="localhost"):
+                 realm_host="localhost", identity=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.users, self.lifetime, self.forbidden = users, lifetime, forbidden
-        self.realm_host = realm_host
+        self.realm_host, self.identity = realm_host, identity
         self.asked = []
         self.key = self.directory / "token.key"
         self.certificate = self.directory / "token.crt"
@@ -135,8 +135,19 @@ class TokenServer:
                                           "expires_in": tokens.lifetime})
 
             def do_POST(self):
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self._answer(405, {})
+                size = int(self.headers.get("Content-Length", 0))
+                form = urllib.parse.parse_qs(self.rfile.read(size).decode())
+                scopes = form.get("scope", [""])[0].split()
+                refresh = form.get("refresh_token", [""])[0]
+                tokens.asked.append({"user": "", "password": refresh,
+                                     "service": form.get("service", [""])[0],
+                                     "scopes": scopes})
+                if form.get("grant_type") != ["refresh_token"] or \
+                        refresh != tokens.identity:
+                    return self._answer(401, {"errors": [{
+                        "code": "UNAUTHORIZED", "message": "no such identity"}]})
+                return self._answer(200, {"access_token": tokens.token("somebody", scopes),
+                                          "expires_in": tokens.lifetime})
 
             def _credentials(self):
                 kind, _, value = self.headers.get("Authorization", "").partition(" ")
