@@ -20,6 +20,7 @@
 #include "oci/registry/http_client.h"
 #include "oci/registry/network_address.h"
 #include "oci/registry/origin.h"
+#include "oci/registry/proxy.h"
 #include "oci/registry/tls_error.h"
 
 namespace oci {
@@ -310,18 +311,6 @@ std::chrono::seconds retry_after(const HttpResponse& response, curl_off_t read) 
   return std::chrono::seconds(huge ? k_day : std::clamp<curl_off_t>(read, 0, k_day));
 }
 
-// Whether a proxy stands between us and servers of a scheme, as far as the environment
-// says.
-bool has_proxy(bool https) {
-  const auto is_set = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0';
-  };
-  if (is_set("all_proxy") || is_set("ALL_PROXY")) return true;
-  return https ? is_set("https_proxy") || is_set("HTTPS_PROXY")
-               : is_set("http_proxy") || is_set("HTTP_PROXY");
-}
-
 class CurlHttpClient final : public HttpClient {
  public:
   CurlHttpClient() {
@@ -380,7 +369,7 @@ class CurlHttpClient final : public HttpClient {
     response.retry_after =
         retry_after(response, info<curl_off_t>(easy, CURLINFO_RETRY_AFTER));
     const char* peer = info<const char*>(easy, CURLINFO_PRIMARY_IP);
-    response.from_private = peer != nullptr && !has_proxy(is_https(request.url)) &&
+    response.from_private = peer != nullptr && !has_proxy(request.url) &&
                             is_private_address(std::string_view(peer));
     return response;
   }
@@ -415,8 +404,11 @@ class CurlHttpClient final : public HttpClient {
     set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(easy, CURLOPT_USERAGENT, "lithify");
-    if (!http_proxy_.empty() && !is_https(request.url))
+    if (is_this_machine(request.url)) {
+      set(easy, CURLOPT_NOPROXY, "*");
+    } else if (!http_proxy_.empty() && !is_https(request.url)) {
       set(easy, CURLOPT_PROXY, http_proxy_.c_str());
+    }
   }
 
   static void prepare_method(CURL* easy, const HttpRequest& request) {
@@ -461,7 +453,7 @@ class CurlHttpClient final : public HttpClient {
     set(easy, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
     set(easy, CURLOPT_XFERINFODATA, &transfer);
     set(easy, CURLOPT_NOPROGRESS, 0L);
-    if (request.public_only && !has_proxy(is_https(request.url))) {
+    if (request.public_only && !has_proxy(request.url)) {
       set(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket);
       set(easy, CURLOPT_OPENSOCKETDATA, &transfer);
       set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
