@@ -102,6 +102,14 @@ class Limits(RegistryScenario):
         self.assert_golden("read-only", result.stderr, peer)
         self.assertNotEqual(result.returncode, 0)
 
+    def test_no_proxy_is_asked_for_this_machine(self):
+        peer = self.registry()
+        demo = self.project({"a": "a\n"}, TARGET % peer.host)
+        nowhere = "http://localhost:1"
+        self.lithify("push", cwd=demo, env={"http_proxy": nowhere, "https_proxy": nowhere,
+                                            "all_proxy": nowhere, "no_proxy": ""})
+        self.assert_complete(peer, "shop/demo", "1.0")
+
     def test_chunks_when_they_are_asked_for(self):
         peer = self.registry()
         demo = self.project({"a": noise(1_000_000, 3)}, TARGET % peer.host)
