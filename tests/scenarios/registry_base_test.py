@@ -250,6 +250,28 @@ class SmallBase(BaseScenario):
         data.write_bytes(good)
         self.build(project)
 
+    def test_a_mirror_is_asked_first_and_may_be_gone(self):
+        image = self.base("one")
+        mirror = self.registry("mirror")
+        image.push(mirror, "copies/library/small:1")
+        conf = self.write("registries.conf", f"""
+[[registry]]
+location = "{self.peer.host}"
+[[registry.mirror]]
+location = "{mirror.host}/copies"
+""")
+        env = {"CONTAINERS_REGISTRIES_CONF": str(conf)}
+        steps = "    - users: [{name: app, uid: 1000}]\n"
+        project = self.on_base(self.peer, "library/small:1", steps=steps)
+        self.peer.forget()
+        built = self.build(project, env=env)
+        self.assertEqual(self.peer.requests(), [])
+        self.assertEqual(count(mirror.requests(), "GET", image.layer_digests[0]), 1)
+        self.assertIn(f"{self.peer.host}/library/small:1", self.lock(project))
+        mirror.stop()
+        self.assertEqual(self.build(project, "--locked", env=env, store=self.folder / "other"),
+                         built)
+
     def test_files_are_copied_out_of_an_image(self):
         self.base("one", {"usr/": None, "usr/bin/": None, "usr/bin/tool": b"tool",
                           "bin": "-> usr/bin"})

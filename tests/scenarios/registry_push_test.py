@@ -1,9 +1,10 @@
 """Pushing into a real registry: what is sent, what is not, and who can read it."""
 import json
+import subprocess
 import unittest
 
 from registry_scenario import RegistryScenario, count, digest, noise, uploads
-from support import manifest_of, needs, needs_root
+from support import LITHIFY, manifest_of, needs, needs_root
 
 ONE = '  - {repo: "%s/shop/demo", tags: {"1.0": once, latest: move}}\n'
 
@@ -110,6 +111,29 @@ class Push(RegistryScenario):
                               cwd=self.folder_of_project, status=3)
         self.assertIn("`extra`", result.stderr)
         self.assertEqual(self.tags(other, "mirror"), ["extra", "v1"])
+
+    def test_several_machines_push_the_same_at_once(self):
+        command = [LITHIFY, "push", "-q"]
+        racers = []
+        for number in range(4):
+            machine = self.project({"a": noise(2_000_000, 1), "b": "small"},
+                                   ONE % self.peer.host, where=f"machine{number}")
+            racers.append(subprocess.Popen(
+                command, cwd=machine, text=True, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                env={"PATH": "/usr/bin:/bin", **self.environment,
+                     "LITHIFY_STORE": str(self.folder / f"store{number}")}))
+        ends = [(racer.communicate(timeout=60), racer.returncode) for racer in racers]
+        self.assertEqual([code for _, code in ends], [0] * 4, ends)
+        self.assertEqual(len({out for (out, _), _ in ends}), 1)
+        self.assert_complete(self.peer, "shop/demo", "1.0")
+
+    def test_some_platforms_are_no_release(self):
+        demo = self.project({"a": "a\n"}, ONE % self.peer.host,
+                            platforms="linux/amd64, linux/arm64")
+        result = self.lithify("push", "--platform", "linux/amd64", cwd=demo, status=2)
+        self.assert_golden("some-platforms", result.stderr, self.peer)
+        self.assertEqual(self.peer.requests(), [])
 
     def test_build_with_push_does_both(self):
         metadata = self.folder / "metadata.json"
