@@ -30,6 +30,29 @@ std::unique_ptr<oci::Source> open_part(const oci::Repository& repository,
                        part.content.digest, part.content.size, name);
 }
 
+// Where the blobs are that the tree's files are slices of. That a slice lies within its
+// blob is what a text of a tree cannot help saying.
+std::vector<CacheArtifact::Part> parts_of(const Tree& tree, const CacheArtifact& artifact,
+                                          const std::string& name) {
+  std::map<oci::Digest, CacheArtifact::Part> listed;
+  for (std::size_t i = 1; i < artifact.parts.size(); ++i)
+    listed.emplace(artifact.parts[i].content.digest, artifact.parts[i]);
+  std::set<oci::Digest> named;
+  std::vector<CacheArtifact::Part> parts;
+  for (const auto& [path, node] : tree.nodes()) {
+    const auto* slice = node.content ? std::get_if<Slice>(&*node.content) : nullptr;
+    if (slice == nullptr) continue;
+    const auto found = listed.find(slice->blob.digest);
+    if (found == listed.end() || found->second.content != slice->blob) {
+      throw Error(Errc::mismatch,
+                  fmt::format("the tree of {} names the blob {}, which is not listed",
+                              name, slice->blob.digest.brief()));
+    }
+    if (named.insert(slice->blob.digest).second) parts.push_back(found->second);
+  }
+  return parts;
+}
+
 // What a layer says is in it.
 void check_inside(const oci::Layer& layer, const oci::BlobStore& store,
                   const std::string& name) {
@@ -157,23 +180,10 @@ Tree RegistryCache::read_tree(std::size_t place, const CacheArtifact& artifact) 
   Tree tree = Tree::from_text(
       oci::read_all(*text, CacheArtifact::k_max_tree_text, "the tree of " + name));
 
-  std::map<oci::Digest, CacheArtifact::Part> listed;
-  for (std::size_t i = 1; i < artifact.parts.size(); ++i)
-    listed.emplace(artifact.parts[i].content.digest, artifact.parts[i]);
-  std::set<oci::Digest> named;
-  for (const auto& [path, node] : tree.nodes()) {
-    const auto* slice = node.content ? std::get_if<Slice>(&*node.content) : nullptr;
-    if (slice == nullptr || !named.insert(slice->blob.digest).second) continue;
-    const auto found = listed.find(slice->blob.digest);
-    if (found == listed.end() || found->second.content != slice->blob) {
-      throw Error(Errc::mismatch,
-                  fmt::format("the tree of {} names the blob {}, which is not listed",
-                              name, slice->blob.digest.brief()));
-    }
-  }
+  const auto parts = parts_of(tree, artifact, name);
   const std::lock_guard lock(mutex_);
-  for (const oci::Digest& digest : named)
-    promises_.emplace(digest, Promise{place, listed.at(digest)});
+  for (const CacheArtifact::Part& part : parts)
+    promises_.emplace(part.content.digest, Promise{place, part});
   return tree;
 }
 

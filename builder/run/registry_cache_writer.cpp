@@ -99,25 +99,11 @@ void RegistryCacheWriter::save(const Offer& offer, oci::Activity& activity,
     if (lost_) return activity.end(oci::Outcome::cached);
   }
   try {
-    if (is_there(offer)) {
-      activity.end(oci::Outcome::cached);
-      const std::lock_guard lock(mutex_);
-      ++saved_.there;
-      return;
-    }
-    const CacheArtifact artifact = make(offer, activity, stop);
-    const std::string text = artifact.manifest();
-    const oci::Descriptor which = oci::describe(text, oci::media_type::k_manifest);
-    to_.repository->put_manifest(which, oci::as_bytes(text));
-    try {
-      to_.write_tag(CacheArtifact::tag_of(offer.key), which);
-    } catch (const Error& error) {
-      // Somebody else was there in between.
-      if (error.code() != Errc::refused || !is_there(offer)) throw;
-    }
-    activity.end(oci::Outcome::done);
+    const bool there = is_there(offer);
+    if (!there) send(offer, activity, stop);
+    activity.end(there ? oci::Outcome::cached : oci::Outcome::done);
     const std::lock_guard lock(mutex_);
-    ++saved_.written;
+    ++(there ? saved_.there : saved_.written);
   } catch (const Error& error) {
     note_failure(offer, error);
   } catch (const oci::Cancelled&) {
@@ -125,6 +111,19 @@ void RegistryCacheWriter::save(const Offer& offer, oci::Activity& activity,
   } catch (const std::exception& error) {
     // No memory, no directory for temporary files: the build has succeeded without.
     note_failure(offer, Error(Errc::machine, error.what()));
+  }
+}
+
+void RegistryCacheWriter::send(const Offer& offer, oci::Activity& activity,
+                               const std::stop_token& stop) {
+  const std::string text = make(offer, activity, stop).manifest();
+  const oci::Descriptor which = oci::describe(text, oci::media_type::k_manifest);
+  to_.repository->put_manifest(which, oci::as_bytes(text));
+  try {
+    to_.write_tag(CacheArtifact::tag_of(offer.key), which);
+  } catch (const Error& error) {
+    // Somebody else was there in between.
+    if (error.code() != Errc::refused || !is_there(offer)) throw;
   }
 }
 

@@ -59,6 +59,7 @@ class RegistryCacheWriter {
 
   void save(const Offer& offer, oci::Activity& activity, const std::stop_token& stop);
   bool is_there(const Offer& offer);
+  void send(const Offer& offer, oci::Activity& activity, const std::stop_token& stop);
   CacheArtifact make(const Offer& offer, oci::Activity& activity, std::stop_token stop);
   CacheArtifact::Part stored(const oci::BlobRef& content);
   CacheArtifact::Part stored_text(const std::string& text);

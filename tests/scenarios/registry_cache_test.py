@@ -1,5 +1,6 @@
 """A build cache in a registry: machines that share nothing but docker-registry, and what
 happens when it lies, forgets or is not there."""
+import base64
 import json
 import threading
 import time
@@ -211,6 +212,23 @@ class UnreliableCache(Cached):
         self.assertEqual(self.warnings(events),
                          [f"the cache {nowhere} cannot be written to"])
         self.assertEqual(digest, self.cached(self.a)[0])
+
+    @needs("htpasswd")
+    def test_a_password_is_shown_or_missed(self):
+        self.archive()
+        secret = CacheRegistry(self.folder / "secret", users={"ann": "pass"}).start()
+        self.addCleanup(secret.stop)
+        name = f"{secret.host}/acme/cache"
+        expected, events = self.cached(self.a, "--cache-from", name, "--cache-to", name)
+        self.assertEqual(self.warnings(events),
+                         [f"the cache {name} cannot be reached, going on without it"])
+        auth = {"auths": {secret.host: {"auth": base64.b64encode(b"ann:pass").decode()}}}
+        env = {"DOCKER_AUTH_CONFIG": json.dumps(auth)}
+        _, events = self.cached(self.a, "--cache-to", name, env=env)
+        self.assertEqual(self.warnings(events), [])
+        self.assertEqual(len(secret.tags("acme/cache")), 6)
+        digest, events = self.cached(self.b, "--cache-from", name, env=env)
+        self.assertEqual((digest, self.warnings(events)), (expected, []))
 
     def test_offline_asks_nobody(self):
         expected = self.filled()
