@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -34,8 +35,8 @@ class MemoryRepository final : public oci::Repository {
   }
   void put_manifest(const oci::Descriptor& which, oci::Bytes content) override {
     oci::write_manifest(manifests_, which, content);
-    put_order.push_back(which.digest);
     const std::lock_guard lock(mutex_);
+    put_order.push_back(which.digest);
     documents_.insert_or_assign(which.digest.str(), which);
   }
 
@@ -64,7 +65,7 @@ class MemoryRepository final : public oci::Repository {
     return names;
   }
 
-  int writers = 0;
+  std::atomic<int> writers = 0;
   std::vector<oci::Digest> put_order;
 
  private:
