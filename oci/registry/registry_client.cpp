@@ -50,7 +50,7 @@ HttpRequest RegistryClient::document_request(std::string method, std::string url
 
 // One request until it is answered with what will not change by asking again.
 RegistryClient::Answer RegistryClient::ask(const HttpRequest& request,
-                                           const std::string& doing) const {
+                                           const std::string& doing, bool is_last) const {
   const std::stop_token stop = shared_.settings().stop;
   const bool reads = request.method == "GET" || request.method == "HEAD";
   Patience patience = shared_.patience();
@@ -72,6 +72,7 @@ RegistryClient::Answer RegistryClient::ask(const HttpRequest& request,
       if (e.code() != Errc::unavailable) throw;
       failure = e;
     }
+    if (!is_last) throw Error(*failure);
     patience.lose(*failure, asked, stop);
   }
 }

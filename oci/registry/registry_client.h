@@ -114,7 +114,9 @@ class RegistryClient final : public Repository {
   // ---- requests: registry_client.cpp
   static HttpRequest request_for(std::string method, std::string url);
   static HttpRequest document_request(std::string method, std::string url);
-  Answer ask(const HttpRequest& request, const std::string& doing) const;
+  // Tries again where there is nobody else to ask.
+  Answer ask(const HttpRequest& request, const std::string& doing,
+             bool is_last = true) const;
   HttpResponse head(HttpRequest request, const std::string& doing) const;
   Error refusal(const HttpResponse& answer, const std::string& url,
                 const std::string& doing) const;

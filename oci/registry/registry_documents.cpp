@@ -37,7 +37,7 @@ std::optional<RegistryClient::Document> RegistryClient::get_document_at(
       "GET", http_->base(server) + "/manifests/" + std::string(reference));
   const std::string doing = fmt::format("reading {}{}{}", name_,
                                         Digest::parse(reference) ? "@" : ":", reference);
-  Answer answer = ask(request, doing);
+  Answer answer = ask(request, doing, server + 1 == http_->count());
   if (is_absent(answer.http.status)) return std::nullopt;
   if (answer.http.status != 200) throw refusal(answer.http, request.url, doing);
   return during([&] { return doing; },
