@@ -87,6 +87,31 @@ std::string step_lines(const std::vector<StepForecast>& steps, bool all) {
   return text;
 }
 
+// Where a push would go. What is there now is for `push --dry-run` to ask.
+std::string push_lines(const std::vector<ImagePlan>& images) {
+  std::string text;
+  for (const ImagePlan& image : images) {
+    for (const PushTarget& target : image.push) {
+      text += fmt::format("  {}", target.repository);
+      for (const TagRule& tag : target.tags)
+        text += fmt::format("  {} {}", tag.name, tag.once ? "once" : "move");
+      text += target.tags.empty() ? "  by digest\n" : "\n";
+    }
+  }
+  return text.empty() ? "" : "pushes, when asked to\n" + text;
+}
+
+nlohmann::json push_documents(const ImagePlan& image) {
+  nlohmann::json pushes = nlohmann::json::array();
+  for (const PushTarget& target : image.push) {
+    nlohmann::json tags = nlohmann::json::object();
+    for (const TagRule& tag : target.tags)
+      tags[tag.name] = tag.once ? "once" : "move";
+    pushes.push_back({{"repository", target.repository}, {"tags", tags}});
+  }
+  return pushes;
+}
+
 void print_text(Session& session, const Prepared& prepared, const Forecast& forecast) {
   std::string text = "settings\n";
   for (const auto& [name, value] : settings(session, prepared))
@@ -98,6 +123,7 @@ void print_text(Session& session, const Prepared& prepared, const Forecast& fore
       text += " " + variant.platform.str();
     text += "\n";
   }
+  text += push_lines(prepared.plan.images);
   text += "steps\n" + step_lines(forecast.steps, session.options().verbose > 0);
   text += fmt::format("downloads  {}\n", human_size(download_size(forecast.steps)));
   if (!forecast.scripts.empty()) {
@@ -122,7 +148,9 @@ void print_document(Session& session, const Prepared& prepared,
     nlohmann::json platforms = nlohmann::json::array();
     for (const VariantPlan& variant : image.variants)
       platforms.push_back(variant.platform.str());
-    document["images"].push_back({{"name", image.name}, {"platforms", platforms}});
+    document["images"].push_back({{"name", image.name},
+                                  {"platforms", platforms},
+                                  {"push", push_documents(image)}});
   }
   for (const StepForecast& step : forecast.steps) {
     nlohmann::json entry = {{"label", visible(step.label)},
