@@ -25,8 +25,9 @@ struct Pushed {
 // tags. Errc::bad_input with a hint if that is nowhere.
 std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& options);
 
-// Looks at the tags of all targets before anything is sent, sends the content of all, then
-// writes the tags. With --dry-run nothing is sent or written, and what would be is told.
+// Looks at the tags of all targets before anything is sent, sends the content of all,
+// then writes the tags. With --dry-run nothing is sent or written, and what would be is
+// told.
 std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& plans,
                              const std::vector<PackedImage>& images);
 

@@ -42,7 +42,7 @@ int exit_code(const oci::Error& error);
 namespace exits {
 inline constexpr int k_ok = 0;
 inline constexpr int k_step_failed = 1;
-inline constexpr int k_usage = 2;  // or the build file
+inline constexpr int k_usage = 2;    // or the build file
 inline constexpr int k_refused = 3;  // by tests, policy, or a tag that stays
 inline constexpr int k_mismatch = 4;
 inline constexpr int k_stale_lock = 5;

@@ -177,8 +177,4 @@ struct Epoch {
 Epoch epoch_of(const EpochRule& rule, const std::string& directory,
                const Environment& environment);
 
-// "commit", "describe" and "tag" of the checkout, as far as there are any.
-using GitFacts = std::map<std::string, std::string>;
-GitFacts git_facts(const std::string& directory);
-
 }  // namespace lithify
