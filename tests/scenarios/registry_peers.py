@@ -56,9 +56,10 @@ class TokenServer:
     """Gives tokens as docker's own does: RS256, with a key that the registry knows and that
     stays in `directory`.
 
-    users: {name: password}; `identity` is a refresh token that may do as much; strangers may pull, and nobody gets anything of the
-    repositories `forbidden`. `realm_host`: what the registry calls this machine. `asked`
-    lists what was wanted, as {"user", "password", "service", "scopes"}.
+    users: {name: password}; `identity` is a refresh token that may do as much; strangers
+    may pull, and nobody gets anything of the repositories `forbidden`. `realm_host`: what
+    the registry calls this machine. `asked` lists what was wanted, as {"user", "password",
+    "service", "scopes"}.
     """
 
     ISSUER, SERVICE = "scenario issuer", "scenario registry"
