@@ -37,9 +37,9 @@ class Copying {
       if (stop_.stop_requested()) throw oci::Cancelled();
       if (!seen_.insert(which.digest).second) continue;
       if (seen_.size() > k_max_count) {
-        throw oci::Error(oci::Errc::bad_input,
-                         fmt::format("more than {} artifacts refer to the image",
-                                     k_max_count));
+        throw oci::Error(
+            oci::Errc::bad_input,
+            fmt::format("more than {} artifacts refer to the image", k_max_count));
       }
       copy(which, subject);
       referrers_of(which, depth + 1);
