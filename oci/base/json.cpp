@@ -79,10 +79,11 @@ class Guard final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-nlohmann::json parse_json(std::string_view text, std::string_view what) {
-  if (text.size() > k_max_json) {
+nlohmann::json parse_json(std::string_view text, std::string_view what,
+                          std::size_t limit) {
+  if (text.size() > limit) {
     throw Error(Errc::bad_input, fmt::format("{} has {} bytes, more than the {} allowed",
-                                             what, text.size(), k_max_json));
+                                             what, text.size(), limit));
   }
   try {
     // Not parse()'s callback: after each object it looks at all siblings before it, and
