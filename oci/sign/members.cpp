@@ -14,14 +14,6 @@ namespace oci {
 
 namespace {
 
-std::string decode(const DocumentNode& node) {
-  const auto* text = node.value().get_ptr<const std::string*>();
-  if (text == nullptr) node.refuse("a string was expected");
-  auto bytes = strict_base64_decode(*text);
-  if (!bytes) node.refuse("base64 with padding was expected");
-  return std::move(*bytes);
-}
-
 std::int64_t count(const DocumentNode& node) {
   std::int64_t value = 0;
   if (node.value().is_string()) {
@@ -51,13 +43,16 @@ void require_only(const DocumentNode& object,
   }
 }
 
-std::string require_bytes(const DocumentNode& object, const char* name) {
-  return decode(object.require(name));
+std::string as_strict_bytes(const DocumentNode& node) {
+  const auto* text = node.value().get_ptr<const std::string*>();
+  if (text == nullptr) node.refuse("a string was expected");
+  auto bytes = strict_base64_decode(*text);
+  if (!bytes) node.refuse("base64 with padding was expected");
+  return std::move(*bytes);
 }
 
-std::string bytes_or_empty(const DocumentNode& object, const char* name) {
-  const auto node = object.find(name);
-  return node ? decode(*node) : std::string();
+std::string require_bytes(const DocumentNode& object, const char* name) {
+  return as_strict_bytes(object.require(name));
 }
 
 std::int64_t count_or_zero(const DocumentNode& object, const char* name) {

@@ -17,10 +17,10 @@ namespace oci {
 void require_only(const DocumentNode& object,
                   std::initializer_list<std::string_view> names);
 
-// A member that must be there, in strict base64 (strict_base64.h), decoded.
+// A text in strict base64 (strict_base64.h), decoded.
+std::string as_strict_bytes(const DocumentNode& node);
+// The same of a member that must be there.
 std::string require_bytes(const DocumentNode& object, const char* name);
-// Empty if it is not there.
-std::string bytes_or_empty(const DocumentNode& object, const char* name);
 
 // protojson's 64-bit numbers: decimal digits in a string, or a number; not negative. 0 if
 // it is not there.
