@@ -10,6 +10,8 @@
 #include "oci/base/fd.h"
 #include "oci/registry/server_error.h"
 #include "oci/sign/pem.h"
+#include "oci/sign/plugin_signer.h"
+#include "oci/sign/private_key.h"
 
 namespace oci {
 
@@ -17,8 +19,7 @@ namespace {
 
 constexpr std::string_view k_environment = "env://";
 
-Secret read_variable(const std::string& name,
-                     const std::map<std::string, std::string>& environment) {
+Secret read_variable(const std::string& name, const KeyEnvironment& environment) {
   const auto found = environment.find(name);
   if (found == environment.end() || found->second.empty()) {
     throw Error(Errc::not_found,
@@ -56,12 +57,18 @@ Secret read_key_file(const std::string& path) {
   return secret;
 }
 
-void refuse_other_schemes(std::string_view reference) {
-  const std::size_t end = reference.find("://");
-  if (end == std::string_view::npos && !reference.starts_with("pkcs11:")) return;
-  throw Error(Errc::bad_input,
-              fmt::format("{} is no key that can be read", key_name(reference)))
-      .add_note("a key is a file, or env://VAR for the text in a variable");
+Error no_reference(std::string_view reference) {
+  return Error(Errc::bad_input,
+               fmt::format("{} is no key that can be read", key_name(reference)))
+      .add_note(
+          "a key is a file, env://VAR for the text in a variable, or NAME://ID for "
+          "one that the program sigstore-kms-NAME keeps");
+}
+
+PluginReference plugin_reference(std::string_view reference) {
+  auto plugin = PluginReference::parse(reference);
+  if (!plugin) throw no_reference(reference);
+  return std::move(*plugin);
 }
 
 }  // namespace
@@ -70,20 +77,39 @@ std::string key_name(std::string_view reference) {
   return harmless(reference, 200);
 }
 
-Secret read_key_text(std::string_view reference,
-                     const std::map<std::string, std::string>& environment) {
+bool has_key_text(std::string_view reference) {
+  return reference.starts_with(k_environment) ||
+         (reference.find("://") == std::string_view::npos &&
+          !reference.starts_with("pkcs11:"));
+}
+
+Secret read_key_text(std::string_view reference, const KeyEnvironment& environment) {
+  if (!has_key_text(reference)) throw no_reference(reference);
   if (reference.starts_with(k_environment)) {
     return read_variable(std::string(reference.substr(k_environment.size())),
                          environment);
   }
-  refuse_other_schemes(reference);
   return read_key_file(std::string(reference));
 }
 
-PublicKey read_public_key(std::string_view reference,
-                          const std::map<std::string, std::string>& environment) {
+PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,
+                          std::stop_token stop) {
+  if (!has_key_text(reference)) {
+    return PluginSigner(plugin_reference(reference), std::move(stop)).public_key();
+  }
   const Secret text = read_key_text(reference, environment);
   return PublicKey::parse(text.reveal(), key_name(reference));
+}
+
+std::unique_ptr<Signer> load_signer(std::string_view reference,
+                                    const KeyEnvironment& environment,
+                                    const Secret& passphrase, std::stop_token stop) {
+  if (!has_key_text(reference)) {
+    return std::make_unique<PluginSigner>(plugin_reference(reference), std::move(stop));
+  }
+  const Secret text = read_key_text(reference, environment);
+  return std::make_unique<PrivateKey>(
+      PrivateKey::parse(text.reveal(), passphrase, key_name(reference)));
 }
 
 }  // namespace oci

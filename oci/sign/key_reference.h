@@ -3,24 +3,38 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "oci/registry/secret.h"
 #include "oci/sign/public_key.h"
+#include "oci/sign/signer.h"
 
 namespace oci {
 
-// The PEM at `reference`: a FILE, or env://VAR for the text in a variable of
-// `environment`, which is the caller's to pass. Errc::not_found if there is nothing;
-// Errc::bad_input for other schemes (awskms://, k8s://, pkcs11:), which no file is named
-// like, and for more than k_max_key_file bytes.
-Secret read_key_text(std::string_view reference,
-                     const std::map<std::string, std::string>& environment);
+// A key is written as FILE, as env://VAR for the text in a variable, or as NAME://ID for
+// one that the program sigstore-kms-NAME keeps (plugin_signer.h). The environment is the
+// caller's to pass.
+using KeyEnvironment = std::map<std::string, std::string>;
 
-// The public key at `reference`; a private one there is refused.
-PublicKey read_public_key(std::string_view reference,
-                          const std::map<std::string, std::string>& environment);
+// The PEM of a file or variable. Errc::not_found if there is nothing; Errc::bad_input for
+// other references and for more than k_max_key_file bytes.
+Secret read_key_text(std::string_view reference, const KeyEnvironment& environment);
+// True if the text must be read before a signer is there, so that its passphrase can be
+// asked for (PrivateKey::is_encrypted).
+bool has_key_text(std::string_view reference);
+
+// The public key at `reference`; in a file or variable a private one is refused.
+PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,
+                          std::stop_token stop = {});
+
+// The private key at `reference`, whatever keeps it. Throws what PrivateKey::parse() and
+// PluginSigner throw.
+std::unique_ptr<Signer> load_signer(std::string_view reference,
+                                    const KeyEnvironment& environment,
+                                    const Secret& passphrase, std::stop_token stop = {});
 
 // What messages call the key: the reference itself, in one line.
 std::string key_name(std::string_view reference);
