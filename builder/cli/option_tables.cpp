@@ -30,6 +30,22 @@ void add_argument(Options& options, std::string_view value) {
   options.arguments.emplace_back(value.substr(0, equals), value.substr(equals + 1));
 }
 
+void add_annotation(Options& options, std::string_view value) {
+  const std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    throw bad_value("--annotation", value, "NAME=VALUE");
+  }
+  options.annotations.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+}
+
+void set_threshold(Options& options, std::string_view value) {
+  const char* const end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, options.threshold);
+  if (problem != std::errc() || stop != end || options.threshold == 0) {
+    throw bad_value("--threshold", value, "a number of keys");
+  }
+}
+
 void add_platforms(Options& options, std::string_view value) {
   while (!value.empty()) {
     const std::size_t comma = std::min(value.find(','), value.size());
@@ -124,7 +140,7 @@ void set(Options& options, std::string_view) {
 constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push;
 constexpr unsigned k_builders = k_build | k_plan | k_push;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
-                              k_tag | k_join | k_login | k_doctor;
+                              k_tag | k_join | k_login | k_doctor | k_sign | k_verify;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
@@ -165,9 +181,24 @@ constexpr Flag k_flags[] = {
     {0, "--referrers", "", k_copy,
      "also what points at the image: signatures, SBOMs, provenance",
      set<&Options::referrers>},
+    {0, "--key", "KEY", k_sign | k_verify,
+     "a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps; of verify "
+     "one or several",
+     [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
+    {0, "--annotation", "NAME=VALUE", k_sign | k_verify,
+     "sign this too; of verify: what must be signed", add_annotation},
+    {0, "--threshold", "N", k_verify, "so many of the keys must have signed (default: 1)",
+     set_threshold},
+    {0, "--type", "TYPE", k_verify | k_key,
+     "of verify: an attestation of this predicate type in place of a signature; of key "
+     "generate: p256 (default), p384, p521, rsa or ed25519",
+     [](Options& options, std::string_view value) {
+       options.predicate_type = value;
+       options.key_type = value;
+     }},
     {'u', "--username", "NAME", k_login, "log in as NAME", set_text<&Options::username>},
-    {0, "--password-stdin", "", k_login, "read the password from standard input",
-     set<&Options::password_stdin>},
+    {0, "--password-stdin", "", k_login | k_key | k_sign,
+     "read the password from standard input", set<&Options::password_stdin>},
     {0, "--authfile", "FILE", k_askers,
      "take credentials from this file alone (default: those of docker and podman)",
      set_text<&Options::auth_file>},
@@ -265,6 +296,23 @@ constexpr CommandText k_commands[] = {
     {"doctor", k_doctor, "REF", 1, "show how a registry is reached, and as whom",
      "Asks for the image and tells the servers, files and keys that were used. Never "
      "shows a secret."},
+    {"key", k_key, "generate [NAME] | public KEY | import FILE [NAME] | export KEY", 3,
+     "make and convert keys for signing",
+     "`generate` makes NAME.key and NAME.pub (default: lithify); `import` makes them of "
+     "a "
+     "key in PKCS#8, SEC1 or PKCS#1. The private key is encrypted as cosign's are; the "
+     "passphrase is asked for, or taken from COSIGN_PASSWORD. `public` prints the public "
+     "key, `export` the private one as PKCS#8."},
+    {"sign", k_sign, "REF", 1, "sign an image in a registry",
+     "Signs the index and the image of each platform, in both forms that verifiers read: "
+     "cosign's tag and a sigstore bundle. Signing again changes nothing. The passphrase "
+     "of "
+     "the key is asked for, or taken from COSIGN_PASSWORD."},
+    {"verify", k_verify, "REF", 1, "check the signatures of an image",
+     "Accepts the image if one of the keys, or --threshold of them, signed it. An "
+     "attestation is no signature: with --type one of that predicate type is wanted. "
+     "Exit "
+     "code 4 if it is not accepted, and if there is nothing to accept."},
     {"inspect", k_inspect, "IMAGE [PATH]", 2, "show an image, its layers and its files",
      "IMAGE is the directory of an OCI layout, an archive, the name of an image that was "
      "built here, or a reference to one in a registry; of several in one place, "

@@ -47,6 +47,11 @@ struct Options {
   std::vector<std::string> tags;  // --tag, as written
   std::string expect;             // a digest, or "absent"
   std::string auth_file;
+  std::vector<std::string> keys;                                 // --key, as written
+  std::vector<std::pair<std::string, std::string>> annotations;  // --annotation
+  std::string key_type = "p256";
+  std::string predicate_type;  // --type of verify; empty: an image signature
+  unsigned threshold = 1;
   std::string username;
   std::uint64_t chunk_size = 0;  // bytes; 0: by the host
   bool json = false;
@@ -73,6 +78,9 @@ enum Takers : unsigned {
   k_join = 1U << 10,
   k_login = 1U << 11,
   k_doctor = 1U << 12,
+  k_key = 1U << 13,
+  k_sign = 1U << 14,
+  k_verify = 1U << 15,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

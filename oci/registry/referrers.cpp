@@ -1,6 +1,8 @@
 // referrers: what points at an image in a registry, by its API or by the fallback tag
 // (distribution-spec, "Listing Referrers", "Referrers Tag Schema").
 #include <algorithm>
+#include <chrono>
+#include <random>
 
 #include <fmt/format.h>
 
@@ -15,7 +17,14 @@ namespace oci {
 namespace {
 
 constexpr std::size_t k_max_pages = 1000;
-constexpr int k_max_races = 3;
+constexpr int k_max_rounds = 40;
+
+// Different for each client, so that they do not meet again.
+std::chrono::milliseconds pause(int round) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::chrono::milliseconds(50 + random() %
+                                            (100U + 20U * static_cast<unsigned>(round)));
+}
 
 std::string fallback_tag(const Digest& subject) {
   return "sha256-" + subject.hex();
@@ -89,27 +98,44 @@ void RegistryClient::put_referrer(const Descriptor& which, Bytes content,
   add_to_fallback(which, subject);
 }
 
-// Two who add at once may each lose the other's entry; so what stands there is read back.
 void RegistryClient::add_to_fallback(const Descriptor& which, const Descriptor& subject) {
   const std::string tag = fallback_tag(subject.digest);
-  for (int round = 0; round < k_max_races; ++round) {
-    const auto old = get_document_at(http_->count() - 1, tag);
+  change_tag(tag, media_type::k_index, [&](const std::optional<std::string>& old) {
     Index index;
-    if (old) index = Index::parse(old->content, "the tag " + tag);
-    if (names(index, which.digest)) return;
+    if (old) index = Index::parse(*old, "the tag " + tag);
+    if (names(index, which.digest)) return std::optional<std::string>();
     index.media_type = media_type::k_index;
     index.manifests.push_back(which);
-    const std::string text = index.str();
-    HttpHeaders headers;
-    if (old) headers.emplace_back("If-Match", '"' + old->which.digest.str() + '"');
-    const Descriptor list = describe(text, media_type::k_index);
-    const HttpResponse answer = put_document(tag, list, text, headers);
-    if (answer.status == 412) continue;  // somebody was faster
-    if (answer.status < 200 || answer.status > 204) {
-      throw refusal(answer, primary(), fmt::format("writing the tag {}:{}", name_, tag));
+    return std::optional(index.str());
+  });
+}
+
+// Two who change it at once may each lose the other's change, since hardly any server
+// looks at conditions. So what stands there is looked at again, after longer than a
+// neighbour needs between reading and writing, until it is seen twice.
+void RegistryClient::change_tag(std::string_view tag, std::string_view media_type,
+                                const TagChanger& change) {
+  int seen = 0;
+  bool written = false;
+  for (int round = 0; round < k_max_rounds; ++round) {
+    const auto old = get_document_at(http_->count() - 1, tag);
+    const auto next = change(old ? std::optional(old->content) : std::nullopt);
+    if (!next && (!written || ++seen == 2)) return;
+    if (next) {
+      seen = 0;
+      written = true;
+      HttpHeaders headers;
+      if (old) headers.emplace_back("If-Match", '"' + old->which.digest.str() + '"');
+      if (!old) headers.emplace_back("If-None-Match", "*");
+      const HttpResponse answer =
+          put_document(tag, describe(*next, media_type), *next, std::move(headers));
+      const bool lost = answer.status == 412;  // somebody was faster
+      if (!lost && (answer.status < 200 || answer.status > 204)) {
+        throw refusal(answer, primary(),
+                      fmt::format("writing the tag {}:{}", name_, tag));
+      }
     }
-    const auto now = get_document_at(http_->count() - 1, tag);
-    if (now && names(Index::parse(now->content, "the tag " + tag), which.digest)) return;
+    wait_or_stop(pause(round), shared_.settings().stop);
   }
   throw Error(Errc::unavailable,
               fmt::format("others change the tag {} of {} all the time", tag, name_))

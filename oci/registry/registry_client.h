@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -86,6 +87,15 @@ class RegistryClient final : public Repository {
   // Puts a manifest with a subject, and sees to it that it is found. `which` has the
   // annotations and the artifact type that a list of referrers shows.
   void put_referrer(const Descriptor& which, Bytes content, const Descriptor& subject);
+
+  // Changes the document that a tag names, until the change stands: others may change it
+  // at the same time. `change` is given what is there, nullopt for nothing, and gives
+  // what shall be there; nullopt: it is as it should be. Called again after each race.
+  // Errc::unavailable if that does not end.
+  using TagChanger = std::function<std::optional<std::string>(
+      const std::optional<std::string>& document)>;
+  void change_tag(std::string_view tag, std::string_view media_type,
+                  const TagChanger& change);
 
   // The blob into `into`, by parallel-safe, resumable download from the best server.
   void fetch(const BlobRef& blob, BlobStore& into,

@@ -1,22 +1,17 @@
 // lithify login, logout and doctor: who we are to a registry.
-#include <iostream>
-#include <termios.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "oci/base/reference.h"
 #include "oci/registry/auth_file.h"
 #include "oci/registry/http_get.h"
 
+#include "builder/cli/ask.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/text.h"
 
 namespace lithify {
 
 namespace {
-
-constexpr std::size_t k_most_password = 64 * 1024;
 
 // "https://ghcr.io/": "ghcr.io".
 std::string host_of(const Session& session) {
@@ -37,62 +32,20 @@ std::string host_of(const Session& session) {
              : oci::Reference::parse(host + ":443/x").domain;
 }
 
-// The terminal as it was, whatever happens.
-class NoEcho {
- public:
-  NoEcho() {
-    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
-    termios silent = before_;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    changed_ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
-  }
-  ~NoEcho() {
-    if (changed_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-  }
-  NoEcho(const NoEcho&) = delete;
-  NoEcho& operator=(const NoEcho&) = delete;
-
- private:
-  termios before_{};
-  bool changed_ = false;
-};
-
-std::string without_line_end(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-    text.pop_back();
-  return text;
-}
+constexpr const char* k_no_terminal = "give it on standard input with `--password-stdin`";
 
 oci::Secret read_password(Session& session) {
-  if (session.options().password_stdin) {
-    std::string text(std::istreambuf_iterator<char>(std::cin), {});
-    if (text.size() > k_most_password) {
-      throw oci::Error(oci::Errc::bad_input, "standard input is no password");
-    }
-    return oci::Secret(without_line_end(std::move(text)));
-  }
-  if (isatty(STDIN_FILENO) != 1) {
-    throw oci::Error(oci::Errc::bad_input, "there is no terminal to ask for a password")
-        .add_hint("give it on standard input with `--password-stdin`");
-  }
-  session.tell("password: ");
-  const NoEcho silent;
-  std::string text;
-  std::getline(std::cin, text);
-  session.tell("\n");
-  return oci::Secret(without_line_end(std::move(text)));
+  if (session.options().password_stdin) return read_secret("a password");
+  return ask_secret(session, "password", k_no_terminal);
 }
 
 std::string read_username(Session& session) {
   if (!session.options().username.empty()) return session.options().username;
-  if (session.options().password_stdin || isatty(STDIN_FILENO) != 1) {
+  if (session.options().password_stdin) {
     throw oci::Error(oci::Errc::bad_input, "`login` needs a user name")
         .add_hint("give it with `--username NAME`");
   }
-  session.tell("user name: ");
-  std::string text;
-  std::getline(std::cin, text);
-  return without_line_end(std::move(text));
+  return ask_line(session, "user name", "give it with `--username NAME`");
 }
 
 // What was typed, and nothing from files.

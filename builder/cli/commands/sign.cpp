@@ -1,0 +1,158 @@
+// lithify sign and verify: names under images, and whether to believe them.
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "oci/base/json.h"
+#include "oci/base/reference.h"
+#include "oci/image/manifest_graph.h"
+#include "oci/sign/attach.h"
+#include "oci/sign/key_reference.h"
+
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/signing_key.h"
+#include "builder/cli/text.h"
+
+namespace lithify {
+
+namespace {
+
+oci::Reference reference_of(const Session& session) {
+  const Options& options = session.options();
+  if (options.operands.empty()) {
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("`{}` needs the reference of an image", options.command))
+        .add_hint(fmt::format("as `lithify {} --key … ghcr.io/acme/hello:1.4.2`",
+                              options.command));
+  }
+  std::string text = options.operands.front();
+  if (text.rfind("docker://", 0) == 0) text.erase(0, 9);
+  return oci::Reference::parse(text);
+}
+
+oci::Descriptor root_of(const oci::RegistryClient& client,
+                        const oci::Reference& reference) {
+  const auto root =
+      client.resolve(reference.digest ? reference.digest->str() : reference.tag);
+  if (root) return *root;
+  throw oci::Error(oci::Errc::not_found,
+                   fmt::format("there is no image {}", reference.str()))
+      .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
+                            reference.str()));
+}
+
+// The index and the image of each platform, or the one image.
+std::vector<oci::Descriptor> documents_of(const oci::RegistryClient& client,
+                                          const oci::Descriptor& root) {
+  std::vector<oci::Descriptor> all = {root};
+  if (!oci::is_index(root.media_type)) return all;
+  for (const oci::Descriptor& child : oci::children(root, client.manifest(root))) {
+    if (oci::is_document(child.media_type)) all.push_back(child);
+  }
+  return all;
+}
+
+std::map<std::string, std::string> annotations_of(const Options& options) {
+  return {options.annotations.begin(), options.annotations.end()};
+}
+
+oci::KeyRule rule_of(const Session& session) {
+  const Options& options = session.options();
+  if (options.keys.empty()) {
+    throw oci::Error(oci::Errc::bad_input, "`verify` needs a key")
+        .add_hint("give the public key of whoever you trust: `--key FILE`");
+  }
+  oci::KeyRule rule;
+  for (const std::string& key : options.keys) {
+    rule.keys.push_back(
+        {key, oci::read_public_key(key, session.environment(), session.stop())});
+  }
+  rule.needed = options.threshold;
+  return rule;
+}
+
+std::string report_text(const oci::VerifyReport& report) {
+  std::string text;
+  for (const oci::ObjectReport& object : report.objects) {
+    text += fmt::format("{}  {}\n", object.form, visible(object.name));
+    for (const oci::VerifyCheck& check : object.checks) {
+      text += fmt::format("  {} {}: {}\n", check.passed ? "✓" : "✗", check.name,
+                          visible(check.evidence));
+    }
+  }
+  for (const oci::VerifyCheck& check : report.rule) {
+    text += fmt::format("{} {}: {}\n", check.passed ? "✓" : "✗", check.name,
+                        visible(check.evidence));
+  }
+  return text;
+}
+
+// What others type to see the same. The public key stands where `key` would have put it.
+std::string verify_line(const std::string& key, const std::string& image) {
+  std::filesystem::path file = std::filesystem::path(key).replace_extension(".pub");
+  std::error_code problem;
+  if (!std::filesystem::exists(file, problem)) file = "KEY.pub";
+  return fmt::format("cosign verify --key {} --insecure-ignore-tlog=true {}",
+                     visible(file.string()), image);
+}
+
+}  // namespace
+
+int run_sign(Session& session) {
+  const oci::Reference reference = reference_of(session);
+  if (session.options().keys.size() != 1) {
+    throw oci::Error(oci::Errc::bad_input, "`sign` needs one key")
+        .add_hint("give `--key FILE`; `lithify key generate` makes one");
+  }
+  const auto client = session.registries().open(reference.name(), oci::Access::push);
+  const oci::Descriptor root = root_of(*client, reference);
+  const auto signer = open_signer(session, session.options().keys.front());
+  const std::string name =
+      reference.name() + (reference.tag.empty() ? "" : ":" + reference.tag);
+  std::string told;
+  for (const oci::Descriptor& document : documents_of(*client, root)) {
+    const oci::Attached attached = oci::attach_signature(
+        *client, *signer, {document, name, annotations_of(session.options())});
+    const bool fresh = attached.classic || attached.bundle;
+    told += fmt::format("{}  {}\n", document.digest.str(),
+                        fresh ? "signed" : "was signed already");
+  }
+  session.end_progress();
+  session.tell(told);
+  const std::string caution = signer->public_key().caution();
+  if (!caution.empty()) session.tell("warning: " + caution + "\n");
+  const std::string image = reference.name() + "@" + root.digest.str();
+  session.tell("check it with: " + verify_line(session.options().keys.front(), image) +
+               "\n");
+  session.print(image + "\n");
+  return exits::k_ok;
+}
+
+int run_verify(Session& session) {
+  const oci::Reference reference = reference_of(session);
+  const Options& options = session.options();
+  const oci::KeyRule rule = rule_of(session);
+  const auto client = session.registries().open(reference.name(), oci::Access::pull);
+  const oci::Descriptor root = root_of(*client, reference);
+  oci::Expectation expected{root.digest};
+  if (!options.predicate_type.empty()) expected.predicate_type = options.predicate_type;
+  expected.reference = reference;
+  expected.annotations = annotations_of(options);
+  oci::Verifier verifier(rule, expected);
+  std::vector<std::string> unread;
+  oci::offer_attached(*client, root.digest, verifier, unread);
+  const oci::VerifyReport report = std::move(verifier).finish();
+  session.end_progress();
+  if (options.json) {
+    session.print(report.json() + "\n");
+  } else {
+    session.print(report_text(report));
+  }
+  for (const std::string& line : unread)
+    session.tell("not read: " + visible(line) + "\n");
+  if (report.accepted) return exits::k_ok;
+  throw report.rejection();
+}
+
+}  // namespace lithify

@@ -1,0 +1,42 @@
+#include "builder/cli/signing_key.h"
+
+#include "oci/base/error.h"
+#include "oci/sign/key_reference.h"
+#include "oci/sign/private_key.h"
+
+#include "builder/cli/ask.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr const char* k_variable = "COSIGN_PASSWORD";
+constexpr const char* k_hint =
+    "set COSIGN_PASSWORD, or give it on standard input with `--password-stdin`";
+
+}  // namespace
+
+oci::Secret passphrase(Session& session, const std::string& what, bool twice) {
+  if (session.options().password_stdin) return read_secret("a passphrase");
+  const auto given = session.environment().find(k_variable);
+  if (given != session.environment().end()) return oci::Secret(given->second);
+  oci::Secret first = ask_secret(session, "passphrase of " + what, k_hint);
+  if (twice && !(first == ask_secret(session, "once more", k_hint))) {
+    throw oci::Error(oci::Errc::bad_input, "the two passphrases are not the same");
+  }
+  return first;
+}
+
+std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& reference) {
+  oci::Secret secret;
+  if (oci::has_key_text(reference)) {
+    const oci::Secret text = oci::read_key_text(reference, session.environment());
+    const std::string name = oci::key_name(reference);
+    if (oci::PrivateKey::is_encrypted(text.reveal(), name)) {
+      secret = passphrase(session, name, false);
+    }
+  }
+  return oci::load_signer(reference, session.environment(), secret, session.stop());
+}
+
+}  // namespace lithify

@@ -1,0 +1,22 @@
+// signing_key: the key that a command signs with, passphrase and all.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "oci/registry/secret.h"
+#include "oci/sign/signer.h"
+
+#include "builder/cli/wiring.h"
+
+namespace lithify {
+
+// The passphrase of `what`: --password-stdin, COSIGN_PASSWORD (which may be empty), or
+// asked for; `twice` for a new one.
+oci::Secret passphrase(Session& session, const std::string& what, bool twice);
+
+// The key at `reference`. Its passphrase is asked for only if it has one.
+std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& reference);
+
+}  // namespace lithify

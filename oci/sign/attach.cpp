@@ -1,0 +1,222 @@
+// attach: cosign's SIGNATURE_SPEC.md and BUNDLE_SPEC.md say where things stand.
+#include "oci/sign/attach.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "oci/base/base64.h"
+#include "oci/base/error.h"
+#include "oci/base/json.h"
+#include "oci/image/manifest.h"
+#include "oci/image/manifest_graph.h"
+#include "oci/sign/bundle.h"
+#include "oci/sign/simple_signing.h"
+
+namespace oci {
+
+namespace {
+
+constexpr std::size_t k_max_objects = 1000;
+constexpr const char* k_signature = "dev.cosignproject.cosign/signature";
+constexpr const char* k_content = "dev.sigstore.bundle.content";
+constexpr const char* k_predicate_type = "dev.sigstore.bundle.predicateType";
+constexpr std::string_view k_envelope_type = "application/vnd.dsse.envelope.v1+json";
+constexpr std::string_view k_empty_type = "application/vnd.oci.empty.v1+json";
+constexpr std::string_view k_empty = "{}";
+
+std::string tag_of(const Digest& manifest, const char* suffix) {
+  return "sha256-" + manifest.hex() + suffix;
+}
+
+std::string text_of(const BlobStore& from, const Descriptor& blob, std::size_t limit) {
+  if (blob.size > limit) {
+    throw Error(Errc::bad_input, fmt::format("blob {} has {} bytes, more than the {} "
+                                             "allowed here",
+                                             blob.digest.brief(), blob.size, limit));
+  }
+  return read_all(*from.open({blob.digest, blob.size}), limit, "a signature");
+}
+
+// cosign keeps an image's configuration there, with one line for each layer.
+std::string classic_config(const std::vector<Descriptor>& layers) {
+  constexpr const char* k_never = "0001-01-01T00:00:00Z";
+  nlohmann::json diff_ids = nlohmann::json::array();
+  nlohmann::json history = nlohmann::json::array();
+  for (const Descriptor& layer : layers) {
+    diff_ids.push_back(layer.digest.str());
+    history.push_back({{"created", k_never}});
+  }
+  return canonical_json({{"architecture", ""},
+                         {"config", nlohmann::json::object()},
+                         {"created", k_never},
+                         {"history", history},
+                         {"os", ""},
+                         {"rootfs", {{"type", "layers"}, {"diff_ids", diff_ids}}}});
+}
+
+// The layers of a `.sig` or `.att` manifest; none if there is no such tag.
+std::vector<Descriptor> layers_at(const RegistryClient& from, const std::string& tag) {
+  const auto document = from.manifest_of(tag);
+  if (!document) return {};
+  return Manifest::parse(*document, "the tag " + tag).layers;
+}
+
+bool is_signed_by(const Descriptor& layer, const std::string& payload,
+                  const PublicKey& key) {
+  if (layer.digest != Digest::of(payload)) return false;
+  const auto annotation = layer.annotations.find(k_signature);
+  if (annotation == layer.annotations.end()) return false;
+  const auto bytes = base64_decode(annotation->second);
+  return bytes && key.verifies(as_bytes(payload), as_bytes(*bytes));
+}
+
+bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wanted) {
+  const std::string payload =
+      SimpleSigning{wanted.reference, wanted.manifest.digest, wanted.annotations}.str();
+  const std::string tag = tag_of(wanted.manifest.digest, ".sig");
+  const PublicKey key = signer.public_key();
+  std::optional<Descriptor> layer;  // made once, and only if it is wanted
+  bool added = false;
+  to.change_tag(tag, media_type::k_manifest, [&](const std::optional<std::string>& old) {
+    Manifest manifest{std::string(media_type::k_manifest), "",
+                      describe("{}", media_type::k_config)};
+    if (old) manifest.layers = Manifest::parse(*old, "the tag " + tag).layers;
+    const bool there = std::any_of(
+        manifest.layers.begin(), manifest.layers.end(),
+        [&](const Descriptor& one) { return is_signed_by(one, payload, key); });
+    if (there) return std::optional<std::string>();
+    if (!layer) {
+      const Signature signature = signer.sign(as_bytes(payload));
+      layer = describe(payload, SimpleSigning::k_media_type);
+      layer->annotations[k_signature] = base64_encode(std::string_view(
+          reinterpret_cast<const char*>(signature.bytes.data()), signature.bytes.size()));
+      put(to, payload);
+    }
+    added = true;
+    manifest.layers.push_back(*layer);
+    const std::string config = classic_config(manifest.layers);
+    put(to, config);
+    manifest.config = describe(config, media_type::k_config);
+    return std::optional(manifest.str());
+  });
+  return added;
+}
+
+// The bundle of a referrer; nullopt if the referrer is something else.
+std::optional<std::string> bundle_of(const RegistryClient& from,
+                                     const Descriptor& which) {
+  const auto manifest =
+      Manifest::parse(from.manifest(which), "referrer " + which.digest.brief());
+  if (manifest.layers.size() != 1) return std::nullopt;
+  const Descriptor& layer = manifest.layers.front();
+  if (!bundle_version(layer.media_type)) return std::nullopt;
+  return text_of(from, layer, Bundle::k_max_size);
+}
+
+// Whether this key has attached this very statement.
+bool is_attached(const RegistryClient& from, const PublicKey& key, const Digest& manifest,
+                 const std::string& statement) {
+  for (const Descriptor& which : from.referrers(manifest, "")) {
+    try {
+      const auto text = bundle_of(from, which);
+      if (!text) continue;
+      const Bundle bundle = Bundle::parse(*text, which.digest.brief());
+      const Envelope* envelope = bundle.envelope();
+      if (envelope == nullptr || envelope->payload != statement) continue;
+      const std::string signed_bytes = envelope->signed_bytes();
+      if (key.verifies(as_bytes(signed_bytes),
+                       as_bytes(envelope->signatures.front().bytes))) {
+        return true;
+      }
+    } catch (const Error& e) {
+      // What others attached may be anything.
+      if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
+                      const Statement& statement) {
+  const std::string text = statement.str();
+  if (is_attached(to, signer.public_key(), manifest.digest, text)) return false;
+  const std::string bundle = Bundle::sign_envelope(k_in_toto_type, text, signer).str();
+  put(to, k_empty);
+  put(to, bundle);
+  Manifest artifact{std::string(media_type::k_manifest),
+                    std::string(Bundle::k_media_type), describe(k_empty, k_empty_type)};
+  artifact.layers = {describe(bundle, Bundle::k_media_type)};
+  artifact.subject = Descriptor{manifest.media_type, manifest.digest, manifest.size};
+  artifact.annotations = {{k_content, "dsse-envelope"},
+                          {k_predicate_type, statement.predicate_type}};
+  const std::string document = artifact.str();
+  Descriptor which = describe(document, media_type::k_manifest);
+  which.annotations = artifact.annotations;
+  which.artifact_type = artifact.artifact_type;
+  to.put_referrer(which, as_bytes(document), *artifact.subject);
+  return true;
+}
+
+Attached attach_signature(RegistryClient& to, Signer& signer,
+                          const ImageSignature& signature) {
+  Statement statement;
+  statement.subjects = {Subject::of(signature.manifest.digest)};
+  statement.subjects.front().annotations = signature.annotations;
+  statement.predicate_type = predicate::k_image_signature;
+  Attached attached;
+  attached.classic = attach_classic(to, signer, signature);
+  attached.bundle = attach_statement(to, signer, signature.manifest, statement);
+  return attached;
+}
+
+void offer_attached(const RegistryClient& from, const Digest& manifest,
+                    Verifier& verifier, std::vector<std::string>& unread) {
+  // What strangers attached must not keep us from what counts.
+  const auto guarded = [&](const std::string& name, auto offer) {
+    try {
+      offer();
+    } catch (const Error& e) {
+      if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+      unread.push_back(name + ": " + e.what());
+    }
+  };
+  for (const char* suffix : {".sig", ".att"}) {
+    const std::string tag = tag_of(manifest, suffix);
+    std::vector<Descriptor> layers;
+    guarded(tag, [&] { layers = layers_at(from, tag); });
+    if (layers.size() > k_max_objects) {
+      unread.push_back(fmt::format("{} has {} layers, the first {} were read", tag,
+                                   layers.size(), k_max_objects));
+      layers.erase(layers.begin() + k_max_objects, layers.end());
+    }
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const std::string name = fmt::format("{}, layer {}", tag, i);
+      guarded(name, [&] {
+        const Descriptor& layer = layers[i];
+        if (layer.media_type == SimpleSigning::k_media_type) {
+          const auto found = layer.annotations.find(k_signature);
+          verifier.offer_classic(name, text_of(from, layer, SimpleSigning::k_max_size),
+                                 found == layer.annotations.end() ? "" : found->second);
+        } else if (layer.media_type == k_envelope_type) {
+          verifier.offer_envelope(name, text_of(from, layer, k_max_envelope));
+        }
+      });
+    }
+  }
+  std::size_t count = 0;
+  for (const Descriptor& which : from.referrers(manifest, "")) {
+    if (++count > k_max_objects) break;
+    guarded(which.digest.str(), [&] {
+      if (const auto text = bundle_of(from, which)) {
+        verifier.offer_bundle(which.digest.str(), *text);
+      }
+    });
+  }
+}
+
+}  // namespace oci

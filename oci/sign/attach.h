@@ -1,0 +1,47 @@
+// attach: signatures and attestations beside an image in a registry: put there, found.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "oci/base/descriptor.h"
+#include "oci/base/reference.h"
+#include "oci/registry/registry_client.h"
+#include "oci/sign/signer.h"
+#include "oci/sign/verifier.h"
+
+namespace oci {
+
+struct ImageSignature {
+  Descriptor manifest;  // or index, in the repository
+  // The name that the classic form binds; without tag if it is signed by digest.
+  std::string reference;
+  std::map<std::string, std::string> annotations = {};
+};
+
+// What was there already is not put there again: a valid signature of this key over the
+// same content. So signing twice changes nothing.
+struct Attached {
+  bool classic = false;  // a layer was added to the tag sha256-<hex>.sig
+  bool bundle = false;   // a referrer was added
+};
+
+// Both forms: the classic one for cosign 2, podman and what reads as they do, and the
+// bundle for cosign 3, which does not look at the first once there is any bundle. Safe
+// against others who sign the same image at the same time.
+Attached attach_signature(RegistryClient& to, Signer& signer,
+                          const ImageSignature& signature);
+
+// A statement about the manifest as a bundle: false if this key has said the same
+// already. `predicate` is the text of a JSON object.
+bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
+                      const Statement& statement);
+
+// Offers everything that is attached to the manifest in any form, at most 1,000 of each.
+// What cannot be read is left out with a line in `unread`; a registry that does not
+// answer is an Error.
+void offer_attached(const RegistryClient& from, const Digest& manifest,
+                    Verifier& verifier, std::vector<std::string>& unread);
+
+}  // namespace oci
