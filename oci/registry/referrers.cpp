@@ -17,13 +17,19 @@ namespace oci {
 namespace {
 
 constexpr std::size_t k_max_pages = 1000;
-constexpr int k_max_rounds = 40;
+constexpr int k_max_rounds = 60;
+// How often in a row the same must be seen.
+constexpr int k_quiet = 1;
+constexpr int k_quiet_in_crowd = 3;
 
-// Different for each client, so that they do not meet again.
-std::chrono::milliseconds pause(int round) {
+// Different for each client, so that they do not meet again. `unit` is what one waits
+// after any first failure.
+std::chrono::milliseconds pause(int round, bool crowded, std::chrono::milliseconds unit) {
   thread_local std::minstd_rand random(std::random_device{}());
-  return std::chrono::milliseconds(50 + random() %
-                                            (100U + 20U * static_cast<unsigned>(round)));
+  const auto least = crowded ? unit * 6 / 5 : unit / 5;
+  const auto spread = unit / 2 + unit * round / 12;
+  return least + std::chrono::milliseconds(random() %
+                                           (static_cast<unsigned>(spread.count()) + 1));
 }
 
 std::string fallback_tag(const Digest& subject) {
@@ -98,6 +104,22 @@ void RegistryClient::put_referrer(const Descriptor& which, Bytes content,
   add_to_fallback(which, subject);
 }
 
+// False if the server looked, and found something else than what was read.
+bool RegistryClient::put_if_still(std::string_view tag, const Descriptor& which,
+                                  const std::string& content,
+                                  const std::optional<Digest>& before) {
+  HttpHeaders headers;
+  if (before) {
+    headers.emplace_back("If-Match", '"' + before->str() + '"');
+  } else {
+    headers.emplace_back("If-None-Match", "*");
+  }
+  const HttpResponse answer = put_document(tag, which, content, std::move(headers));
+  if (answer.status == 412) return false;
+  if (answer.status >= 200 && answer.status <= 204) return true;
+  throw refusal(answer, primary(), fmt::format("writing the tag {}:{}", name_, tag));
+}
+
 void RegistryClient::add_to_fallback(const Descriptor& which, const Descriptor& subject) {
   const std::string tag = fallback_tag(subject.digest);
   change_tag(tag, media_type::k_index, [&](const std::optional<std::string>& old) {
@@ -111,31 +133,33 @@ void RegistryClient::add_to_fallback(const Descriptor& which, const Descriptor& 
 }
 
 // Two who change it at once may each lose the other's change, since hardly any server
-// looks at conditions. So what stands there is looked at again, after longer than a
-// neighbour needs between reading and writing, until it is seen twice.
+// looks at conditions. So what stands there is looked at again until it has been quiet
+// for longer than a neighbour needs between reading and writing; the more there are, the
+// longer that may be.
 void RegistryClient::change_tag(std::string_view tag, std::string_view media_type,
                                 const TagChanger& change) {
-  int seen = 0;
   bool written = false;
+  bool crowded = false;
+  int quiet = 0;
+  std::optional<Digest> last;
   for (int round = 0; round < k_max_rounds; ++round) {
     const auto old = get_document_at(http_->count() - 1, tag);
     const auto next = change(old ? std::optional(old->content) : std::nullopt);
-    if (!next && (!written || ++seen == 2)) return;
+    if (!next && !written) return;
+    const std::optional<Digest> now =
+        old ? std::optional(old->which.digest) : std::nullopt;
+    const bool same = now == last;
+    crowded = crowded || (last && !same);
+    quiet = same && !next ? quiet + 1 : 0;
+    if (quiet == (crowded ? k_quiet_in_crowd : k_quiet)) return;
+    last = now;
     if (next) {
-      seen = 0;
       written = true;
-      HttpHeaders headers;
-      if (old) headers.emplace_back("If-Match", '"' + old->which.digest.str() + '"');
-      if (!old) headers.emplace_back("If-None-Match", "*");
-      const HttpResponse answer =
-          put_document(tag, describe(*next, media_type), *next, std::move(headers));
-      const bool lost = answer.status == 412;  // somebody was faster
-      if (!lost && (answer.status < 200 || answer.status > 204)) {
-        throw refusal(answer, primary(),
-                      fmt::format("writing the tag {}:{}", name_, tag));
-      }
+      const Descriptor which = describe(*next, media_type);
+      if (put_if_still(tag, which, *next, now)) last = which.digest;
     }
-    wait_or_stop(pause(round), shared_.settings().stop);
+    wait_or_stop(pause(round, crowded, shared_.settings().retry.first_wait),
+                 shared_.settings().stop);
   }
   throw Error(Errc::unavailable,
               fmt::format("others change the tag {} of {} all the time", tag, name_))

@@ -151,6 +151,8 @@ class RegistryClient final : public Repository {
   std::string document_of(const Descriptor& which) const;
   std::optional<std::vector<Descriptor>> listed_referrers(
       const Digest& subject, std::string_view artifact_type) const;
+  bool put_if_still(std::string_view tag, const Descriptor& which,
+                    const std::string& content, const std::optional<Digest>& before);
   void add_to_fallback(const Descriptor& which, const Descriptor& subject);
 
   Registries& shared_;

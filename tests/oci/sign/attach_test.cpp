@@ -1,0 +1,125 @@
+// attach: signatures put beside an image in a registry, and found there.
+#include "oci/sign/attach.h"
+
+#include "oci/base/error.h"
+#include "oci/image/manifest.h"
+
+#include "tests/oci/sign/keys.h"
+#include "tests/support/catch.h"
+#include "tests/support/registry_bench.h"
+
+using namespace oci;
+
+namespace {
+
+struct Bench : RegistryBench {
+  PrivateKey& key = key_of(KeyType::ecdsa_p256);
+
+  Descriptor image(const std::string& text) {
+    const BlobRef config = keep("{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{"
+                                "\"type\":\"layers\",\"diff_ids\":[]},\"x\":\"" +
+                                text + "\"}");
+    client().take(store, config, activity, stop.get_token());
+    Manifest manifest{std::string(media_type::k_manifest), "",
+                      {std::string(media_type::k_config), config.digest, config.size}};
+    const std::string document = manifest.str();
+    const Descriptor which = describe(document, media_type::k_manifest);
+    client().put_manifest(which, as_bytes(document));
+    return which;
+  }
+  Attached sign(const Descriptor& image, PrivateKey& by,
+                std::map<std::string, std::string> annotations = {}) {
+    return attach_signature(client(), by,
+                            {image, client().name() + ":1", std::move(annotations)});
+  }
+  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> keys,
+                      Expectation expected) {
+    const std::size_t count = keys.size();
+    expected.manifest = image.digest;
+    Verifier verifier({std::move(keys), count}, std::move(expected));
+    offer_attached(client(), image.digest, verifier, unread);
+    return std::move(verifier).finish();
+  }
+  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> keys) {
+    return verify(image, std::move(keys), Expectation{image.digest});
+  }
+  std::vector<std::string> unread;
+};
+
+}  // namespace
+
+TEST_CASE("an image is signed in both forms, and once") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  const Attached first = bench.sign(image, bench.key);
+  CHECK((first.classic && first.bundle));
+  const Attached again = bench.sign(image, bench.key);
+  CHECK_FALSE((again.classic || again.bundle));
+  const VerifyReport report = bench.verify(image, {{"mine", bench.key.public_key()}});
+  CHECK(report.accepted);
+  CHECK(report.objects.size() == 2);
+  CHECK(bench.unread.empty());
+}
+
+TEST_CASE("a second key signs beside the first") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  PrivateKey other = PrivateKey::generate();
+  bench.sign(image, bench.key);
+  bench.sign(image, other);
+  CHECK(bench.verify(image, {{"mine", bench.key.public_key()},
+                             {"theirs", other.public_key()}})
+            .accepted);
+}
+
+TEST_CASE("who signed nothing is not believed") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  const PrivateKey other = PrivateKey::generate();
+  SECTION("where nobody signed") {
+    CHECK_FALSE(bench.verify(image, {{"mine", bench.key.public_key()}}).accepted);
+  }
+  SECTION("where others did") {
+    bench.sign(image, bench.key);
+    CHECK_FALSE(bench.verify(image, {{"theirs", other.public_key()}}).accepted);
+  }
+  SECTION("where another image was signed") {
+    bench.sign(bench.image("two"), bench.key);
+    CHECK_FALSE(bench.verify(image, {{"mine", bench.key.public_key()}}).accepted);
+  }
+}
+
+TEST_CASE("annotations are signed, and asked for") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  bench.sign(image, bench.key, {{"stage", "release"}});
+  Expectation expected{image.digest};
+  expected.annotations = {{"stage", "release"}};
+  CHECK(bench.verify(image, {{"mine", bench.key.public_key()}}, expected).accepted);
+  expected.annotations = {{"stage", "test"}};
+  CHECK_FALSE(bench.verify(image, {{"mine", bench.key.public_key()}}, expected).accepted);
+}
+
+TEST_CASE("an attestation is no signature, and is found by its type") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  Statement statement;
+  statement.subjects = {Subject::of(image.digest)};
+  statement.predicate_type = predicate::k_openvex;
+  CHECK(attach_statement(bench.client(), bench.key, image, statement));
+  CHECK_FALSE(attach_statement(bench.client(), bench.key, image, statement));
+  CHECK_FALSE(bench.verify(image, {{"mine", bench.key.public_key()}}).accepted);
+  Expectation expected{image.digest};
+  expected.predicate_type = predicate::k_openvex;
+  CHECK(bench.verify(image, {{"mine", bench.key.public_key()}}, expected).accepted);
+}
+
+TEST_CASE("what strangers attached is told of and keeps nobody from verifying") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  const std::string tag = "sha256-" + image.digest.hex() + ".att";
+  const Descriptor nonsense = bench.image("a config, no attestation");
+  bench.client().set_tag(tag, nonsense);
+  bench.sign(image, bench.key);
+  CHECK(bench.verify(image, {{"mine", bench.key.public_key()}}).accepted);
+}

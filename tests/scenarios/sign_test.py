@@ -1,0 +1,101 @@
+"""Signing and verifying in a real registry; cosign and skopeo are the judges where they are
+installed."""
+import concurrent.futures
+import os
+import unittest
+
+from registry_scenario import RegistryScenario
+from support import needs
+
+PASSWORD = {"COSIGN_PASSWORD": "a passphrase"}
+
+
+@needs("docker-registry")
+class Sign(RegistryScenario):
+    def setUp(self):
+        super().setUp()
+        self.server = self.registry()
+        project = self.project({"a": "one\n"}, platforms="linux/amd64, linux/arm64")
+        self.ref = f"{self.server.host}/team/app:1"
+        out = self.lithify("push", "--tag", self.ref, "-q", cwd=project).stdout
+        self.digest = out.strip().split("@")[1]
+
+    def key(self, name="mine"):
+        self.lithify("key", "generate", name, cwd=self.folder, env=PASSWORD)
+        return name
+
+    def sign(self, name, *args, **kwargs):
+        return self.lithify("sign", "--key", f"{name}.key", *args, self.ref, "-q",
+                            cwd=self.folder, env=PASSWORD, **kwargs)
+
+    def verify(self, *args, **kwargs):
+        return self.lithify("verify", *args, self.ref, "-q", cwd=self.folder, **kwargs)
+
+    def test_a_signed_image_is_believed_and_others_are_not(self):
+        self.key()
+        self.key("other")
+        self.verify("--key", "mine.pub", exit=4)
+        self.assertEqual(self.sign("mine").stdout.strip(),
+                         f"{self.server.host}/team/app@{self.digest}")
+        self.assertIn("needed keys signed", self.verify("--key", "mine.pub").stdout)
+        self.verify("--key", "other.pub", exit=4)
+        self.verify("--key", "mine.pub", "--key", "other.pub")
+        self.verify("--key", "mine.pub", "--key", "other.pub", "--threshold", "2", exit=4)
+        self.verify("--key", "mine.pub", "--type", "https://spdx.dev/Document", exit=4)
+
+    def test_signing_again_changes_nothing(self):
+        self.key()
+        self.sign("mine")
+        self.server.forget()
+        before = self.server.size()
+        self.sign("mine")
+        self.assertEqual({one.split()[0] for one in self.server.requests()} -
+                         {"GET", "HEAD"}, set())
+        self.assertEqual(self.server.size(), before)
+
+    def test_keys_are_kept_with_care(self):
+        self.key()
+        self.assertEqual(os.stat(self.folder / "mine.key").st_mode & 0o777, 0o600)
+        text = (self.folder / "mine.key").read_text()
+        self.assertIn("ENCRYPTED SIGSTORE PRIVATE KEY", text)
+        again = self.lithify("key", "generate", "mine", cwd=self.folder, env=PASSWORD, exit=3)
+        self.assertIn("is there already", again.stderr)
+        self.assertEqual((self.folder / "mine.key").read_text(), text)
+        public = self.lithify("key", "public", "mine.key", cwd=self.folder,
+                              env=PASSWORD).stdout
+        self.assertEqual(public, (self.folder / "mine.pub").read_text())
+        wrong = self.lithify("key", "public", "mine.key", cwd=self.folder,
+                             env={"COSIGN_PASSWORD": "another"}, exit=6)
+        self.assertNotIn("another", wrong.stderr)
+
+    def test_ten_sign_at_once_and_none_is_lost(self):
+        names = [self.key(f"k{i}") for i in range(10)]
+        with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(self.sign, names))
+        keys = [word for name in names for word in ("--key", f"{name}.pub")]
+        out = self.verify(*keys, "--threshold", "10").stdout
+        self.assertEqual(out.count("a well-formed classic payload"), 10)
+        self.assertEqual(out.count("a well-formed Sigstore bundle"), 10)
+
+    @needs("cosign")
+    def test_cosign_accepts_what_we_signed_and_we_what_it_signed(self):
+        self.key()
+        self.sign("mine", "--annotation", "stage=release")
+        check = ["cosign", "verify", "--insecure-ignore-tlog=true",
+                 "--allow-http-registry", "--key"]
+        environment = {**os.environ, **PASSWORD, "HOME": str(self.home)}
+        self.run_program(*check, "mine.pub", "-a", "stage=release", self.ref,
+                         cwd=self.folder, env=environment)
+        self.run_program("cosign", "generate-key-pair", "--output-key-prefix", "theirs",
+                         cwd=self.folder, env=environment)
+        self.run_program("cosign", "sign", "--yes", "--key", "theirs.key",
+                         "--tlog-upload=false", "--use-signing-config=false",
+                         "--allow-http-registry",
+                         f"{self.server.host}/team/app@{self.digest}",
+                         cwd=self.folder, env=environment)
+        self.verify("--key", "theirs.pub")
+        self.verify("--key", "mine.pub")
+
+
+if __name__ == "__main__":
+    unittest.main()
