@@ -3,21 +3,18 @@
 // searched.
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 #include <nlohmann/json.hpp>
 
 #include "oci/base/base64.h"
-#include "oci/base/error.h"
 #include "oci/base/fd.h"
-#include "oci/registry/child_process.h"
 #include "oci/sign/simple_signing.h"
 #include "oci/sign/verifier.h"
 
+#include "tests/oci/sign/judge.h"
 #include "tests/oci/sign/keys.h"
 #include "tests/support/catch.h"
 #include "tests/support/registry_server.h"
-#include "tests/support/temporary_directory.h"
 
 using nlohmann::json;
 using oci::Bundle;
@@ -31,47 +28,7 @@ using oci::Verifier;
 
 namespace {
 
-constexpr const char* k_manifest_type = "application/vnd.oci.image.manifest.v1+json";
 const std::string k_test = std::string(oci::predicate::k_test_result);
-
-class Judge {
- public:
-  Judge() {
-    const char* named = std::getenv("LITHIFY_COSIGN");
-    program_ = named != nullptr ? named : "cosign";
-    ::setenv("COSIGN_PASSWORD", "hello", 1);
-    try {
-      present_ = run({"version"});
-    } catch (const oci::Error&) {
-    }
-    if (!present_) WARN("no cosign here: set LITHIFY_COSIGN to have it judge");
-  }
-
-  bool present() const { return present_; }
-  bool run(std::vector<std::string> words) {
-    words.insert(words.begin(), program_);
-    const oci::ChildResult result =
-        oci::run_child(words, oci::Secret(), 1 << 20, std::chrono::seconds(60), {});
-    output_ = result.output.reveal();
-    complaint_ = result.complaint;
-    return result.status == 0;
-  }
-  // Of the last run.
-  const std::string& output() const { return output_; }
-  const std::string& complaint() const { return complaint_; }
-
-  std::string file(const std::string& name, const std::string& content) {
-    const std::string path = (directory_.path() / name).string();
-    oci::write_file_atomically(path, content);
-    return path;
-  }
-
- private:
-  TemporaryDirectory directory_;
-  std::string program_;
-  bool present_ = false;
-  std::string output_, complaint_;
-};
 
 oci::PrivateKey& release() {
   return key_of(KeyType::ecdsa_p256);
@@ -83,71 +40,6 @@ std::string in_base64(const std::vector<std::byte>& bytes) {
 KeyRule by(const oci::PrivateKey& key) {
   return KeyRule::any_of({{"key", key.public_key()}});
 }
-
-// A repository with one image in it, for a signature to be put beside.
-class Repository {
- public:
-  Repository(RegistryServer& server, std::string name)
-      : server_(server), name_(std::move(name)) {
-    const json config = {{"architecture", "amd64"},
-                         {"os", "linux"},
-                         {"rootfs", {{"type", "layers"}, {"diff_ids", json::array()}}}};
-    manifest_ = json{{"schemaVersion", 2},
-                     {"mediaType", k_manifest_type},
-                     {"config", blob(config.dump(),
-                                     "application/vnd.oci.image.config.v1"
-                                     "+json")},
-                     {"layers", json::array()}}
-                    .dump();
-    digest_ = Digest::of(manifest_);
-    put("1.0", manifest_);
-  }
-
-  const Digest& digest() const { return digest_; }
-  std::string reference() const { return server_.domain() + "/" + name_; }
-  std::string by_digest() const { return reference() + "@" + digest_.str(); }
-
-  void attach_bundle(const std::string& text) {
-    const json artifact = {{"schemaVersion", 2},
-                           {"mediaType", k_manifest_type},
-                           {"artifactType", Bundle::k_media_type},
-                           {"config", blob("{}", "application/vnd.oci.empty.v1+json")},
-                           {"layers", {blob(text, std::string(Bundle::k_media_type))}},
-                           {"subject",
-                            {{"mediaType", k_manifest_type},
-                             {"digest", digest_.str()},
-                             {"size", manifest_.size()}}}};
-    put(Digest::of(artifact.dump()).str(), artifact.dump());
-  }
-
-  void attach_classic(const std::string& payload, const std::string& signature) {
-    json layer = blob(payload, std::string(oci::SimpleSigning::k_media_type));
-    layer["annotations"] = {{"dev.cosignproject.cosign/signature", signature}};
-    const json manifest = {
-        {"schemaVersion", 2},
-        {"mediaType", k_manifest_type},
-        {"config", blob(R"({"architecture":"","os":"","rootfs":{"type":"layers",)"
-                        R"("diff_ids":[]}})",
-                        "application/vnd.oci.image.config.v1+json")},
-        {"layers", {layer}}};
-    put("sha256-" + digest_.hex() + ".sig", manifest.dump());
-  }
-
- private:
-  json blob(const std::string& bytes, const std::string& type) {
-    return {{"mediaType", type},
-            {"digest", server_.content().put_blob(name_, bytes)},
-            {"size", bytes.size()}};
-  }
-  void put(const std::string& reference, const std::string& bytes) {
-    server_.content().put_manifest(name_, reference, bytes, k_manifest_type);
-  }
-
-  RegistryServer& server_;
-  std::string name_;
-  std::string manifest_;
-  Digest digest_ = Digest::of("");
-};
 
 Statement signature_of(const Digest& digest) {
   return {{Subject::of(digest)}, std::string(oci::predicate::k_image_signature)};
@@ -230,7 +122,7 @@ std::vector<Twin> twins_of(const Digest& digest) {
 }  // namespace
 
 TEST_CASE("cosign uses the keys that we write, and we those that it converts") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   oci::SystemRng rng;
   const std::string blob = judge.file("blob", "hello");
@@ -255,7 +147,7 @@ TEST_CASE("cosign uses the keys that we write, and we those that it converts") {
 }
 
 TEST_CASE("pitfall 6: cosign verifies our signatures by every kind of key") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   const std::string blob = judge.file("blob", "hello");
   Statement statement{{Subject::of(Digest::of("hello"))}, k_test, "{}"};
@@ -286,11 +178,11 @@ TEST_CASE("pitfall 6: cosign verifies our signatures by every kind of key") {
 }
 
 TEST_CASE("cosign accepts our image bundle, and rejects the twins that we reject") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   RegistryServer server;
   const std::string pub = judge.file("key.pub", release().public_key().pem());
-  const auto both = [&](Repository& repository, const std::string& text) {
+  const auto both = [&](JudgedRepository& repository, const std::string& text) {
     repository.attach_bundle(text);
     Verifier verifier(by(release()), {repository.digest()});
     verifier.offer_bundle("b", text);
@@ -299,13 +191,13 @@ TEST_CASE("cosign accepts our image bundle, and rejects the twins that we reject
         {"verify", "--key", pub, "--insecure-ignore-tlog", repository.by_digest()});
     return std::pair(ours, cosigns);
   };
-  Repository good(server, "good");
+  JudgedRepository good(server, "good");
   const auto verdict = both(good, bundle(signature_of(good.digest()).str(), release()));
   INFO(judge.complaint());
   CHECK(verdict == std::pair(true, true));
   int number = 0;
   for (const Twin& twin : twins_of(good.digest())) {
-    Repository repository(server, "twin" + std::to_string(++number));
+    JudgedRepository repository(server, "twin" + std::to_string(++number));
     INFO(twin.name);
     const auto verdicts = both(repository, twin.text);
     CHECK_FALSE(verdicts.first);
@@ -314,10 +206,10 @@ TEST_CASE("cosign accepts our image bundle, and rejects the twins that we reject
 }
 
 TEST_CASE("pitfall 1: cosign rejects a keyid that we would never write") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   RegistryServer server;
-  Repository repository(server, "app");
+  JudgedRepository repository(server, "app");
   json document = json::parse(bundle(signature_of(repository.digest()).str(), release()));
   document["dsseEnvelope"]["signatures"][0]["keyid"] = release().public_key().hint();
   repository.attach_bundle(document.dump());
@@ -328,14 +220,14 @@ TEST_CASE("pitfall 1: cosign rejects a keyid that we would never write") {
 
 TEST_CASE(
     "cosign accepts our classic signature by every kind of key, and no twin of it") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   RegistryServer server;
   int number = 0;
   // cosign's verdict and ours.
   const auto verdict = [&](oci::PrivateKey& key, const std::string& payload,
                            const std::string& signature) {
-    Repository repository(server, "app" + std::to_string(++number));
+    JudgedRepository repository(server, "app" + std::to_string(++number));
     repository.attach_classic(payload, signature);
     Verifier verifier(
         by(key), {.manifest = repository.digest(), .annotations = {{"env", "test"}}});
@@ -345,7 +237,7 @@ TEST_CASE(
                    "--insecure-ignore-tlog", "-a", "env=test", repository.by_digest()});
     return std::pair(std::move(verifier).finish().accepted, cosigns);
   };
-  const Digest digest = Repository(server, "app").digest();
+  const Digest digest = JudgedRepository(server, "app").digest();
   const oci::SimpleSigning signing{"r.example/app:1.0", digest, {{"env", "test"}}};
   const auto sign = [](oci::PrivateKey& key, const std::string& payload) {
     return in_base64(key.sign(oci::as_bytes(payload)).bytes);
@@ -374,10 +266,10 @@ TEST_CASE(
 }
 
 TEST_CASE("pitfall 5: cosign finds our attestations by their short names") {
-  Judge judge;
+  Judge judge("LITHIFY_COSIGN", "cosign");
   if (!judge.present()) return;
   RegistryServer server;
-  Repository repository(server, "app");
+  JudgedRepository repository(server, "app");
   const std::string pub = judge.file("key.pub", release().public_key().pem());
   const auto verifies = [&](const std::string& type) {
     return judge.run({"verify-attestation", "--key", pub, "--insecure-ignore-tlog",
