@@ -88,7 +88,9 @@ class RegistryServer::Conversation {
   WireRequest read_head() {
     std::size_t end = std::string::npos;
     while ((end = pending_.find("\r\n\r\n")) == std::string::npos) {
-      if (pending_.size() > k_max_head) throw Ended{};
+      // Clients that try TLS first would wait ten seconds for its answer.
+      const bool is_tls = pending_.starts_with('\x16');
+      if (is_tls || pending_.size() > k_max_head) throw Ended{};
       receive();
     }
     const std::string head = pending_.substr(0, end + 2);
