@@ -1,6 +1,7 @@
 // base64: six bits at a time.
 #include "oci/base/base64.h"
 
+#include <array>
 #include <cstdint>
 
 namespace oci {
@@ -9,6 +10,17 @@ namespace {
 
 constexpr std::string_view k_digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::uint8_t k_no_digit = 64;
+
+constexpr std::array<std::uint8_t, 256> make_values() {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(k_no_digit);
+  for (std::size_t i = 0; i < k_digits.size(); ++i)
+    values[static_cast<unsigned char>(k_digits[i])] = static_cast<std::uint8_t>(i);
+  return values;
+}
+constexpr std::array<std::uint8_t, 256> k_values = make_values();
 
 }  // namespace
 
@@ -38,9 +50,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
   std::uint32_t bits = 0;
   int count = 0;
   for (const char c : text.substr(0, end)) {
-    const std::size_t value = k_digits.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    const std::uint8_t value = k_values[static_cast<unsigned char>(c)];
+    if (value == k_no_digit) return std::nullopt;
+    bits = bits << 6 | value;
     if ((count += 6) >= 8) bytes += static_cast<char>(bits >> (count -= 8) & 0xff);
   }
   return bytes;

@@ -14,16 +14,18 @@ std::optional<std::string> strict_base64_decode(std::string_view text) {
   const bool same = again == text;
   // The text may be a key's.
   OPENSSL_cleanse(again.data(), again.size());
-  if (!same) return std::nullopt;
-  return bytes;
+  if (same) return bytes;
+  OPENSSL_cleanse(bytes->data(), bytes->size());
+  return std::nullopt;
 }
 
 std::optional<std::string> any_base64_decode(std::string_view text) {
-  if (text.find_first_of("-_") == std::string_view::npos &&
-      (text.size() % 4 == 0 || text.find_first_of("+/=") != std::string_view::npos)) {
+  const auto has = [&](char c) { return text.find(c) != std::string_view::npos; };
+  const bool url_safe = has('-') || has('_');
+  if (!url_safe && (text.size() % 4 == 0 || has('+') || has('/') || has('='))) {
     return strict_base64_decode(text);
   }
-  if (text.find_first_of("+/") != std::string_view::npos) return std::nullopt;
+  if (has('+') || has('/')) return std::nullopt;
   std::string standard(text);
   for (char& c : standard)
     c = c == '-' ? '+' : c == '_' ? '/' : c;
