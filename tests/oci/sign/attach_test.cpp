@@ -32,16 +32,16 @@ struct Bench : RegistryBench {
     return attach_signature(client(), by,
                             {image, client().name() + ":1", std::move(annotations)});
   }
-  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> keys,
+  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> trusted,
                       Expectation expected) {
-    const std::size_t count = keys.size();
+    const std::size_t count = trusted.size();
     expected.manifest = image.digest;
-    Verifier verifier({std::move(keys), count}, std::move(expected));
+    Verifier verifier({std::move(trusted), count}, std::move(expected));
     offer_attached(client(), image.digest, verifier, unread);
     return std::move(verifier).finish();
   }
-  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> keys) {
-    return verify(image, std::move(keys), Expectation{image.digest});
+  VerifyReport verify(const Descriptor& image, std::vector<NamedKey> trusted) {
+    return verify(image, std::move(trusted), Expectation{image.digest});
   }
   std::vector<std::string> unread;
 };
