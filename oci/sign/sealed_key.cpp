@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <sodium.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include "oci/base/base64.h"
 #include "oci/base/error.h"

@@ -128,7 +128,13 @@ std::string Statement::str() const {
       {"subject", std::move(list)},
   };
   read_statement(document, "the statement");
-  return dump(document);
+  std::string text = dump(document);
+  if (text.size() > k_max_size) {
+    throw Error(Errc::bad_input,
+                fmt::format("the statement has {} bytes, more than the {} allowed",
+                            text.size(), k_max_size));
+  }
+  return text;
 }
 
 const Subject* Statement::find_subject(const Digest& manifest) const {

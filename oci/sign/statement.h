@@ -48,7 +48,8 @@ struct Statement {
   std::string predicate = "{}";  // the text of one JSON object
 
   static constexpr std::string_view k_type = "https://in-toto.io/Statement/v1";
-  static constexpr std::size_t k_max_size = 24 * 1024 * 1024;
+  // In base64 it fits into the largest envelope.
+  static constexpr std::size_t k_max_size = 23 * 1024 * 1024;
   static constexpr std::size_t k_max_subjects = 1024;
 
   // Errc::bad_input for what sigstore's verifiers refuse: members that they do not know
@@ -59,7 +60,7 @@ struct Statement {
 
   // Sorted members, no white space, also in the predicate, whose numbers with a fraction
   // get the shortest digits that read back the same. Errc::bad_input if parse() would
-  // refuse it, or a number does not fit 64 bits and would not be kept.
+  // refuse it, or a number is too large to be kept.
   std::string str() const;
 
   // nullptr if it is not about that manifest.

@@ -337,3 +337,14 @@ TEST_CASE("a file's bundle is verified over its bytes") {
                                   bundle(statement(), release()))
                   .accepted);
 }
+
+TEST_CASE("an attestation larger than any manifest is verified, a larger one refused") {
+  Statement large = statement();
+  large.predicate_type = oci::predicate::k_spdx;
+  large.predicate = "{\"text\":\"" + std::string(9 << 20, 'x') + "\"}";
+  CHECK(verified(bundle(large, release()), {k_manifest, large.predicate_type}).accepted);
+  CHECK(failure(verified(std::string(Bundle::k_max_size + 1, ' ')))
+            .starts_with("form: bundle has 33554433 bytes, more than the 33554432"));
+  large.predicate = "{\"text\":\"" + std::string(Statement::k_max_size - 20, 'x') + "\"}";
+  CHECK_THROWS_AS(large.str(), oci::Error);
+}
