@@ -296,13 +296,14 @@ constexpr CommandText k_commands[] = {
     {"doctor", k_doctor, "REF", 1, "show how a registry is reached, and as whom",
      "Asks for the image and tells the servers, files and keys that were used. Never "
      "shows a secret."},
-    {"key", k_key, "generate [NAME] | public KEY | import FILE [NAME] | export KEY", 3,
+    {"key", k_key, "generate|import|public|export …", 3,
      "make and convert keys for signing",
-     "`generate` makes NAME.key and NAME.pub (default: lithify); `import` makes them of "
-     "a "
-     "key in PKCS#8, SEC1 or PKCS#1. The private key is encrypted as cosign's are; the "
-     "passphrase is asked for, or taken from COSIGN_PASSWORD. `public` prints the public "
-     "key, `export` the private one as PKCS#8."},
+     "`generate [NAME]` makes NAME.key and NAME.pub (default: lithify); `import FILE "
+     "[NAME]` makes them of a key in PKCS#8, SEC1 or PKCS#1. The private key is "
+     "encrypted "
+     "as cosign's are; the passphrase is asked for, or taken from COSIGN_PASSWORD. "
+     "`public "
+     "KEY` prints the public key, `export KEY` the private one as PKCS#8."},
     {"sign", k_sign, "REF", 1, "sign an image in a registry",
      "Signs the index and the image of each platform, in both forms that verifiers read: "
      "cosign's tag and a sigstore bundle. Signing again changes nothing. The passphrase "

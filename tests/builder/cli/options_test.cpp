@@ -87,7 +87,7 @@ TEST_CASE("mistakes on the command line say what to type") {
   const std::vector<std::vector<std::string>> lines = {
       {"biuld"},
       {"frobnicate"},
-      {"sign"},
+      {"report"},
       {"save"},
       {"login", "-p", "x", "ghcr.io"},
       {"build", "--plattform", "linux/amd64"},
@@ -112,7 +112,7 @@ TEST_CASE("mistakes on the command line say what to type") {
       {"schema", "foo"},
       {"help", "build", "lock"},
       {"inspect", "a", "b", "c"},
-      {"verify"},
+      {"diff"},
       {"rmi", "app"},
   };
   std::string text;

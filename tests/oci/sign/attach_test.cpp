@@ -16,11 +16,13 @@ struct Bench : RegistryBench {
   PrivateKey& key = key_of(KeyType::ecdsa_p256);
 
   Descriptor image(const std::string& text) {
-    const BlobRef config = keep("{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{"
-                                "\"type\":\"layers\",\"diff_ids\":[]},\"x\":\"" +
-                                text + "\"}");
+    const BlobRef config = keep(
+        "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{"
+        "\"type\":\"layers\",\"diff_ids\":[]},\"x\":\"" +
+        text + "\"}");
     client().take(store, config, activity, stop.get_token());
-    Manifest manifest{std::string(media_type::k_manifest), "",
+    Manifest manifest{std::string(media_type::k_manifest),
+                      "",
                       {std::string(media_type::k_config), config.digest, config.size}};
     const std::string document = manifest.str();
     const Descriptor which = describe(document, media_type::k_manifest);
@@ -67,8 +69,9 @@ TEST_CASE("a second key signs beside the first") {
   PrivateKey other = PrivateKey::generate();
   bench.sign(image, bench.key);
   bench.sign(image, other);
-  CHECK(bench.verify(image, {{"mine", bench.key.public_key()},
-                             {"theirs", other.public_key()}})
+  CHECK(bench
+            .verify(image,
+                    {{"mine", bench.key.public_key()}, {"theirs", other.public_key()}})
             .accepted);
 }
 
