@@ -105,7 +105,8 @@ void check_dates(const Stanza& stanza, std::int64_t now) {
   const std::string_view made = stanza.get("Date");
   const std::optional<std::int64_t> date = parse_date(made);
   if (!date)
-    throw Error(Errc::untrusted, fmt::format("InRelease has no usable Date: \"{}\"", made));
+    throw Error(Errc::untrusted,
+                fmt::format("InRelease has no usable Date: \"{}\"", made));
   if (*date > now + k_clock_slack) {
     throw Error(Errc::untrusted, fmt::format("InRelease is from the future: {}", made))
         .add_hint("check the clock of this machine: date -u");
@@ -123,8 +124,9 @@ void check_name(const Stanza& stanza, const std::string& suite) {
   const std::string_view codename = stanza.get("Codename");
   const std::string_view name = stanza.get("Suite");
   if (suite == codename || suite == name) return;
-  throw Error(Errc::untrusted, fmt::format("InRelease is for suite \"{}\" (codename \"{}\")",
-                                        name, codename));
+  throw Error(
+      Errc::untrusted,
+      fmt::format("InRelease is for suite \"{}\" (codename \"{}\")", name, codename));
 }
 
 bool is_yes(std::string_view value) {

@@ -30,8 +30,8 @@ struct Release {
   std::map<std::string, oci::BlobRef, std::less<>> files;  // by path below dists/<suite>
 };
 
-// Fetches, verifies and reads it. Throws Errc::not_found if no base has it, Errc::untrusted
-// if the signature, the dates or the suite's name are not right.
+// Fetches, verifies and reads it. Throws Errc::not_found if no base has it,
+// Errc::untrusted if the signature, the dates or the suite's name are not right.
 Release fetch_release(oci::HttpClient& http, const SuitePlace& place,
                       const AptEnvironment& environment, std::stop_token stop);
 

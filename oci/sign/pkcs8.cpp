@@ -153,7 +153,8 @@ Secret decrypt_pkcs8(std::string_view der, const Secret& passphrase,
       PKCS8_decrypt(encrypted.get(), word.data(), static_cast<int>(word.size())));
   ERR_clear_error();
   if (info == nullptr) {
-    throw Error(Errc::denied, fmt::format("{} does not open with this passphrase", what))
+    throw Error(Errc::bad_input,
+                fmt::format("{} does not open with this passphrase", what))
         .add_note("either the passphrase is another or the file is damaged");
   }
   unsigned char* bytes = nullptr;

@@ -19,7 +19,7 @@ EvpKey parse_pkcs1(std::string_view der);  // RSAPrivateKey (RFC 8017, A.1.2)
 
 // EncryptedPrivateKeyInfo with PBES2 (RFC 8018) to PrivateKeyInfo. Errc::bad_input for
 // other encryptions and for costs that would take minutes or gigabytes (more than five
-// million rounds of PBKDF2, scrypt beyond cosign's), Errc::denied for a wrong passphrase.
+// million rounds of PBKDF2, scrypt beyond cosign's), also for a wrong passphrase.
 Secret decrypt_pkcs8(std::string_view der, const Secret& passphrase,
                      std::string_view what);
 

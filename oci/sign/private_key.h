@@ -22,10 +22,10 @@ class PrivateKey final : public Signer {
 
   // Reads what people have: cosign's PEM (`ENCRYPTED SIGSTORE PRIVATE KEY`, and COSIGN in
   // place of SIGSTORE), PKCS#8 plain and under PBES2, SEC1 (with `EC PARAMETERS` before
-  // it) and PKCS#1. `passphrase` is used where there is one; Errc::denied if it is wrong.
-  // Errc::bad_input: more than one key, a kind that PublicKey refuses, an inner form
-  // other than PKCS#8 in cosign's PEM, halves that do not fit, an encryption whose cost
-  // is out of bounds, and anything unreadable.
+  // it) and PKCS#1. `passphrase` is used where there is one; Errc::bad_input if it is
+  // wrong. Errc::bad_input: more than one key, a kind that PublicKey refuses, an inner
+  // form other than PKCS#8 in cosign's PEM, halves that do not fit, an encryption whose
+  // cost is out of bounds, and anything unreadable.
   static PrivateKey parse(std::string_view pem, const Secret& passphrase,
                           std::string_view what);
 

@@ -131,7 +131,8 @@ Secret SealedKey::open(const Secret& passphrase, std::string_view what) const {
   if (ciphertext.size() < crypto_secretbox_MACBYTES ||
       ::crypto_secretbox_open_easy(raw(clear), raw(ciphertext), ciphertext.size(),
                                    raw(nonce), raw(key.reveal())) != 0) {
-    throw Error(Errc::denied, fmt::format("{} does not open with this passphrase", what))
+    throw Error(Errc::bad_input,
+                fmt::format("{} does not open with this passphrase", what))
         .add_note("either the passphrase is another or the file is damaged");
   }
   return Secret(std::move(clear));

@@ -28,7 +28,7 @@ struct SealedKey {
 
   // Costs 2^16: 64 MiB and a fifth of a second. An empty passphrase is one, too.
   static SealedKey seal(const Secret& plaintext, const Secret& passphrase, Rng& rng);
-  // Errc::denied if the passphrase is another, or a bit of the file is.
+  // Errc::bad_input if the passphrase is another, or a bit of the file is.
   Secret open(const Secret& passphrase, std::string_view what) const;
 
   bool operator==(const SealedKey&) const = default;

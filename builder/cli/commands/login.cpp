@@ -1,4 +1,6 @@
 // lithify login, logout and doctor: who we are to a registry.
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "oci/base/reference.h"
@@ -41,7 +43,7 @@ oci::Secret read_password(Session& session) {
 
 std::string read_username(Session& session) {
   if (!session.options().username.empty()) return session.options().username;
-  if (session.options().password_stdin) {
+  if (session.options().password_stdin || isatty(STDIN_FILENO) != 1) {
     throw oci::Error(oci::Errc::bad_input, "`login` needs a user name")
         .add_hint("give it with `--username NAME`");
   }
