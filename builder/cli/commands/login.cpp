@@ -148,6 +148,8 @@ int run_doctor(Session& session) {
   text +=
       fmt::format("knows     {}\n", known ? visible(oci::credential_for_people(*known))
                                           : "no credentials for it");
+  const oci::Endpoint primary = access.config().primary(reference.domain, reference.path);
+  text += fmt::format("scope     repository:{}:pull; to push, pull,push\n", primary.path);
   const auto client = access.open(reference.name(), oci::Access::pull);
   std::optional<oci::Error> failure;
   std::optional<oci::Descriptor> root;
