@@ -181,9 +181,9 @@ constexpr Flag k_flags[] = {
     {0, "--referrers", "", k_copy,
      "also what points at the image: signatures, SBOMs, provenance",
      set<&Options::referrers>},
-    {0, "--key", "KEY", k_sign | k_verify,
-     "a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps; of verify "
-     "one or several",
+    {0, "--key", "KEY", k_build | k_push | k_sign | k_verify,
+     "sign with this key, before any tag is written; of verify, whom to believe, one or "
+     "several: a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps",
      [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
     {0, "--annotation", "NAME=VALUE", k_sign | k_verify,
      "sign this too; of verify: what must be signed", add_annotation},
@@ -197,7 +197,7 @@ constexpr Flag k_flags[] = {
        options.key_type = value;
      }},
     {'u', "--username", "NAME", k_login, "log in as NAME", set_text<&Options::username>},
-    {0, "--password-stdin", "", k_login | k_key | k_sign,
+    {0, "--password-stdin", "", k_build | k_push | k_login | k_key | k_sign,
      "read the password from standard input", set<&Options::password_stdin>},
     {0, "--authfile", "FILE", k_askers,
      "take credentials from this file alone (default: those of docker and podman)",

@@ -7,7 +7,9 @@
 
 #include "oci/base/json.h"
 #include "oci/base/reference.h"
+#include "oci/sign/attach.h"
 
+#include "builder/cli/signing_key.h"
 #include "builder/cli/text.h"
 
 namespace lithify {
@@ -116,16 +118,46 @@ std::string foretold(const Planned& one) {
   return text;
 }
 
-void send(Session& session, std::vector<Planned>& all) {
+// Each tag is a name that the classic signature binds.
+void sign(Session& session, oci::Signer& signer, const Planned& one) {
+  oci::Activity activity(session.progress(), "sign in " + one.push.to.name());
+  std::vector<std::string> names;
+  for (const TagChange& change : one.tags)
+    names.push_back(one.push.to.name() + ":" + change.tag.name);
+  if (names.empty()) names.push_back(one.push.to.name());
+  for (const oci::Descriptor& document :
+       oci::signed_documents(one.push.from, one.push.root)) {
+    for (const std::string& name : names)
+      oci::attach_signature(one.push.to, signer, {document, name});
+  }
+  activity.end(oci::Outcome::done);
+}
+
+// Content, signatures, tags: whoever pulls a tag finds what it names signed.
+void send(Session& session, std::vector<Planned>& all, oci::Signer* signer) {
   for (Planned& one : all) {
     oci::Activity activity(session.progress(), "push to " + one.push.to.name());
     push_content(one.push, one.tags, activity, session.stop());
     activity.end(oci::Outcome::done);
   }
+  if (signer != nullptr) {
+    for (const Planned& one : all)
+      sign(session, *signer, one);
+  }
   for (Planned& one : all) {
     if (session.stop().stop_requested()) throw oci::Cancelled();
     push_tags(one.push, one.tags);
   }
+}
+
+std::unique_ptr<oci::Signer> pushing_signer(Session& session) {
+  const auto& keys = session.options().keys;
+  if (keys.empty() || session.options().dry_run) return nullptr;
+  if (keys.size() > 1) {
+    throw oci::Error(oci::Errc::bad_input, "a push is signed with one key")
+        .add_hint("sign with the others afterwards: `lithify sign --key …`");
+  }
+  return open_signer(session, keys.front());
 }
 
 }  // namespace
@@ -150,6 +182,8 @@ std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& opti
 
 std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& plans,
                              const std::vector<PackedImage>& images) {
+  // Before anything is sent: a passphrase may be wrong.
+  const std::unique_ptr<oci::Signer> signer = pushing_signer(session);
   for (const auto& [layer, repository] : session.known_layers())
     session.registries().registries().seen(layer, repository);
   std::vector<Planned> all;
@@ -166,7 +200,7 @@ std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& pla
       session.tell(foretold(one));
     return {};
   }
-  send(session, all);
+  send(session, all, signer.get());
   std::vector<Pushed> pushed;
   for (Planned& one : all) {
     pushed.push_back({one.image, one.push.to.name(), one.push.root, std::move(one.tags)});

@@ -141,6 +141,15 @@ bool is_attached(const RegistryClient& from, const PublicKey& key, const Digest&
 
 }  // namespace
 
+std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor& root) {
+  std::vector<Descriptor> all = {root};
+  if (!is_index(root.media_type)) return all;
+  for (const Descriptor& child : children(root, of.manifest(root))) {
+    if (is_document(child.media_type)) all.push_back(child);
+  }
+  return all;
+}
+
 bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
                       const Statement& statement) {
   const std::string text = statement.str();

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "oci/base/descriptor.h"
 #include "oci/base/reference.h"
@@ -32,6 +33,9 @@ struct Attached {
 // against others who sign the same image at the same time.
 Attached attach_signature(RegistryClient& to, Signer& signer,
                           const ImageSignature& signature);
+
+// What of an image is signed: the index and the image of each platform, or the one image.
+std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor& root);
 
 // A statement about the manifest as a bundle: false if this key has said the same
 // already. `predicate` is the text of a JSON object.

@@ -53,6 +53,23 @@ class Sign(RegistryScenario):
                          {"GET", "HEAD"}, set())
         self.assertEqual(self.server.size(), before)
 
+    def test_a_push_is_signed_before_its_tag_is_there(self):
+        self.key()
+        ref = f"{self.server.host}/team/other:1"
+        self.server.forget()
+        self.lithify("push", "--tag", ref, "--key", f"{self.folder}/mine.key", "-q",
+                     cwd=self.folder / "project", env=PASSWORD)
+        puts = [one.split()[1] for one in self.server.requests()
+                if one.startswith("PUT") and "/manifests/" in one]
+        self.assertTrue(puts[-1].endswith("/manifests/1"), puts)
+        self.assertTrue(any(put.endswith(".sig") for put in puts), puts)
+        self.lithify("verify", "--key", "mine.pub", ref, "-q", cwd=self.folder)
+        wrong = self.lithify("push", "--tag", f"{self.server.host}/team/third:1", "--key",
+                             f"{self.folder}/mine.key", cwd=self.folder / "project",
+                             env={"COSIGN_PASSWORD": "hunter2"}, status=2)
+        self.assertIn("does not open", wrong.stderr)
+        self.assertEqual(self.server.tags("team/third"), [])
+
     def test_keys_are_kept_with_care(self):
         self.key()
         self.assertEqual(os.stat(self.folder / "mine.key").st_mode & 0o777, 0o600)

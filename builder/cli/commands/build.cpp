@@ -29,7 +29,7 @@ class Build {
       : session_(session),
         pushes_only_(pushes_only),
         pushes_(pushes_only || session.options().push || session.options().dry_run ||
-                session.options().push_by_digest) {
+                session.options().push_by_digest || !session.options().keys.empty()) {
     for (const std::string& output : session.options().outputs)
       further_.push_back(parse_output(output));
     for (const std::string& image : session.options().operands) {

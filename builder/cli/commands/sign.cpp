@@ -6,7 +6,6 @@
 
 #include "oci/base/json.h"
 #include "oci/base/reference.h"
-#include "oci/image/manifest_graph.h"
 #include "oci/sign/attach.h"
 #include "oci/sign/key_reference.h"
 
@@ -40,17 +39,6 @@ oci::Descriptor root_of(const oci::RegistryClient& client,
                    fmt::format("there is no image {}", reference.str()))
       .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
                             reference.str()));
-}
-
-// The index and the image of each platform, or the one image.
-std::vector<oci::Descriptor> documents_of(const oci::RegistryClient& client,
-                                          const oci::Descriptor& root) {
-  std::vector<oci::Descriptor> all = {root};
-  if (!oci::is_index(root.media_type)) return all;
-  for (const oci::Descriptor& child : oci::children(root, client.manifest(root))) {
-    if (oci::is_document(child.media_type)) all.push_back(child);
-  }
-  return all;
 }
 
 std::map<std::string, std::string> annotations_of(const Options& options) {
@@ -111,7 +99,7 @@ int run_sign(Session& session) {
   const std::string name =
       reference.name() + (reference.tag.empty() ? "" : ":" + reference.tag);
   std::string told;
-  for (const oci::Descriptor& document : documents_of(*client, root)) {
+  for (const oci::Descriptor& document : oci::signed_documents(*client, root)) {
     const oci::Attached attached = oci::attach_signature(
         *client, *signer, {document, name, annotations_of(session.options())});
     const bool fresh = attached.classic || attached.bundle;
