@@ -40,6 +40,7 @@ constexpr std::array k_commands = {
     Command{"doctor", run_doctor},
     Command{"key", run_key},
     Command{"sign", run_sign},
+    Command{"attest", run_attest},
     Command{"verify", run_verify},
     Command{"inspect", run_inspect},
     Command{"cache", run_cache},

@@ -140,7 +140,8 @@ void set(Options& options, std::string_view) {
 constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push;
 constexpr unsigned k_builders = k_build | k_plan | k_push;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
-                              k_tag | k_join | k_login | k_doctor | k_sign | k_verify;
+                              k_tag | k_join | k_login | k_doctor | k_sign | k_attest |
+                              k_verify;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
@@ -181,7 +182,7 @@ constexpr Flag k_flags[] = {
     {0, "--referrers", "", k_copy,
      "also what points at the image: signatures, SBOMs, provenance",
      set<&Options::referrers>},
-    {0, "--key", "KEY", k_build | k_push | k_sign | k_verify,
+    {0, "--key", "KEY", k_build | k_push | k_sign | k_attest | k_verify,
      "sign with this key, before any tag is written; of verify, whom to believe, one or "
      "several: a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps",
      [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
@@ -189,15 +190,18 @@ constexpr Flag k_flags[] = {
      "sign this too; of verify: what must be signed", add_annotation},
     {0, "--threshold", "N", k_verify, "so many of the keys must have signed (default: 1)",
      set_threshold},
-    {0, "--type", "TYPE", k_verify | k_key,
-     "of verify: an attestation of this predicate type in place of a signature; of key "
-     "generate: p256 (default), p384, p521, rsa or ed25519",
+    {0, "--predicate", "FILE", k_attest, "what is claimed, a JSON object",
+     set_text<&Options::predicate_file>},
+    {0, "--type", "TYPE", k_attest | k_verify | k_key,
+     "of attest and verify: a predicate type, a URI or one of spdx, cyclonedx, openvex, "
+     "provenance and test-result; of key generate: p256 (default), p384, p521, rsa or "
+     "ed25519",
      [](Options& options, std::string_view value) {
        options.predicate_type = value;
        options.key_type = value;
      }},
     {'u', "--username", "NAME", k_login, "log in as NAME", set_text<&Options::username>},
-    {0, "--password-stdin", "", k_build | k_push | k_login | k_key | k_sign,
+    {0, "--password-stdin", "", k_build | k_push | k_login | k_key | k_sign | k_attest,
      "read the password from standard input", set<&Options::password_stdin>},
     {0, "--authfile", "FILE", k_askers,
      "take credentials from this file alone (default: those of docker and podman)",
@@ -309,6 +313,11 @@ constexpr CommandText k_commands[] = {
      "cosign's tag and a sigstore bundle. Signing again changes nothing. The passphrase "
      "of "
      "the key is asked for, or taken from COSIGN_PASSWORD."},
+    {"attest", k_attest, "REF", 1, "say something about an image in a registry",
+     "Signs a statement of the given --type about the image, with the JSON object of "
+     "--predicate, and attaches it as a sigstore bundle. Saying it again changes "
+     "nothing. "
+     "`verify --type` asks for it; it never counts as a signature of the image."},
     {"verify", k_verify, "REF", 1, "check the signatures of an image",
      "Accepts the image if one of the keys, or --threshold of them, signed it. An "
      "attestation is no signature: with --type one of that predicate type is wanted. "

@@ -50,7 +50,8 @@ struct Options {
   std::vector<std::string> keys;                                 // --key, as written
   std::vector<std::pair<std::string, std::string>> annotations;  // --annotation
   std::string key_type = "p256";
-  std::string predicate_type;  // --type of verify; empty: an image signature
+  std::string predicate_type;  // --type of verify and attest; empty: an image signature
+  std::string predicate_file;
   unsigned threshold = 1;
   std::string username;
   std::uint64_t chunk_size = 0;  // bytes; 0: by the host
@@ -81,6 +82,7 @@ enum Takers : unsigned {
   k_key = 1U << 13,
   k_sign = 1U << 14,
   k_verify = 1U << 15,
+  k_attest = 1U << 16,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

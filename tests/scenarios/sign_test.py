@@ -70,6 +70,32 @@ class Sign(RegistryScenario):
         self.assertIn("does not open", wrong.stderr)
         self.assertEqual(self.server.tags("team/third"), [])
 
+    def test_an_attestation_is_found_by_its_type_and_is_no_signature(self):
+        self.key()
+        (self.folder / "vex.json").write_text('{"statements": [], "version": 1}')
+        words = ("attest", "--key", "mine.key", "--type", "openvex", "--predicate",
+                 "vex.json", self.ref)
+        self.lithify(*words, cwd=self.folder, env=PASSWORD)
+        self.assertIn("was attested already",
+                      self.lithify(*words, cwd=self.folder, env=PASSWORD).stderr)
+        self.verify("--key", "mine.pub", status=4)
+        self.verify("--key", "mine.pub", "--type", "openvex")
+        self.verify("--key", "mine.pub", "--type", "spdx", status=4)
+        (self.folder / "vex.json").write_text("[1]")
+        self.assertIn("vex.json", self.lithify(*words, cwd=self.folder, env=PASSWORD,
+                                               status=2).stderr)
+
+    @needs("cosign")
+    def test_cosign_finds_our_attestation_by_its_type(self):
+        self.key()
+        (self.folder / "vex.json").write_text('{"statements": []}')
+        self.lithify("attest", "--key", "mine.key", "--type", "openvex", "--predicate",
+                     "vex.json", self.ref, cwd=self.folder, env=PASSWORD)
+        environment = {**os.environ, "HOME": str(self.home)}
+        self.run_program("cosign", "verify-attestation", "--insecure-ignore-tlog=true",
+                         "--allow-http-registry", "--key", "mine.pub", "--type", "openvex",
+                         self.ref, cwd=self.folder, env=environment)
+
     def test_keys_are_kept_with_care(self):
         self.key()
         self.assertEqual(os.stat(self.folder / "mine.key").st_mode & 0o777, 0o600)

@@ -21,6 +21,7 @@ int run_logout(Session& session);
 int run_doctor(Session& session);
 int run_key(Session& session);
 int run_sign(Session& session);
+int run_attest(Session& session);
 int run_verify(Session& session);
 int run_inspect(Session& session);
 int run_cache(Session& session);

@@ -1,9 +1,11 @@
-// lithify sign and verify: names under images, and whether to believe them.
+// lithify sign, attest and verify: names under images, claims about them, and whether to
+// believe either.
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "oci/base/fd.h"
 #include "oci/base/json.h"
 #include "oci/base/reference.h"
 #include "oci/sign/attach.h"
@@ -39,6 +41,35 @@ oci::Descriptor root_of(const oci::RegistryClient& client,
                    fmt::format("there is no image {}", reference.str()))
       .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
                             reference.str()));
+}
+
+struct TypeName {
+  std::string_view name;
+  std::string_view type;
+};
+constexpr TypeName k_types[] = {{"spdx", oci::predicate::k_spdx},
+                                {"cyclonedx", oci::predicate::k_cyclonedx},
+                                {"openvex", oci::predicate::k_openvex},
+                                {"provenance", oci::predicate::k_provenance},
+                                {"test-result", oci::predicate::k_test_result}};
+
+std::string predicate_type_of(const std::string& text) {
+  for (const TypeName& known : k_types) {
+    if (known.name == text) return std::string(known.type);
+  }
+  if (text.find(':') != std::string::npos) return text;
+  throw oci::Error(oci::Errc::bad_input, fmt::format("`{}` is no predicate type", text))
+      .add_hint(
+          "it is a URI, or one of spdx, cyclonedx, openvex, provenance and "
+          "test-result");
+}
+
+const std::string& the_key(const Session& session) {
+  const Options& options = session.options();
+  if (options.keys.size() == 1) return options.keys.front();
+  throw oci::Error(oci::Errc::bad_input,
+                   fmt::format("`{}` needs one key", options.command))
+      .add_hint("give `--key FILE`; `lithify key generate` makes one");
 }
 
 std::map<std::string, std::string> annotations_of(const Options& options) {
@@ -89,13 +120,10 @@ std::string verify_line(const std::string& key, const std::string& image) {
 
 int run_sign(Session& session) {
   const oci::Reference reference = reference_of(session);
-  if (session.options().keys.size() != 1) {
-    throw oci::Error(oci::Errc::bad_input, "`sign` needs one key")
-        .add_hint("give `--key FILE`; `lithify key generate` makes one");
-  }
+  const std::string& key = the_key(session);
   const auto client = session.registries().open(reference.name(), oci::Access::push);
   const oci::Descriptor root = root_of(*client, reference);
-  const auto signer = open_signer(session, session.options().keys.front());
+  const auto signer = open_signer(session, key);
   const std::string name =
       reference.name() + (reference.tag.empty() ? "" : ":" + reference.tag);
   std::string told;
@@ -111,9 +139,35 @@ int run_sign(Session& session) {
   const std::string caution = signer->public_key().caution();
   if (!caution.empty()) session.tell("warning: " + caution + "\n");
   const std::string image = reference.name() + "@" + root.digest.str();
-  session.tell("check it with: " + verify_line(session.options().keys.front(), image) +
-               "\n");
+  session.tell("check it with: " + verify_line(key, image) + "\n");
   session.print(image + "\n");
+  return exits::k_ok;
+}
+
+int run_attest(Session& session) {
+  const oci::Reference reference = reference_of(session);
+  const Options& options = session.options();
+  if (options.predicate_type.empty() || options.predicate_file.empty()) {
+    throw oci::Error(oci::Errc::bad_input, "`attest` needs a type and a predicate")
+        .add_hint(
+            "as `lithify attest --key release.key --type openvex --predicate "
+            "vex.json REF`");
+  }
+  const std::string& key = the_key(session);
+  oci::Statement statement;
+  statement.predicate_type = predicate_type_of(options.predicate_type);
+  statement.predicate =
+      oci::read_file(options.predicate_file, oci::Statement::k_max_size);
+  const auto client = session.registries().open(reference.name(), oci::Access::push);
+  const oci::Descriptor root = root_of(*client, reference);
+  statement.subjects = {oci::Subject::of(root.digest)};
+  const auto signer = open_signer(session, key);
+  const bool fresh = oci::during(
+      [&] { return "attesting " + options.predicate_file; },
+      [&] { return oci::attach_statement(*client, *signer, root, statement); });
+  session.tell(fmt::format("{}  {}\n", root.digest.str(),
+                           fresh ? "attested" : "was attested already"));
+  session.print(reference.name() + "@" + root.digest.str() + "\n");
   return exits::k_ok;
 }
 
@@ -124,7 +178,9 @@ int run_verify(Session& session) {
   const auto client = session.registries().open(reference.name(), oci::Access::pull);
   const oci::Descriptor root = root_of(*client, reference);
   oci::Expectation expected{root.digest};
-  if (!options.predicate_type.empty()) expected.predicate_type = options.predicate_type;
+  if (!options.predicate_type.empty()) {
+    expected.predicate_type = predicate_type_of(options.predicate_type);
+  }
   expected.reference = reference;
   expected.annotations = annotations_of(options);
   oci::Verifier verifier(rule, expected);
