@@ -119,16 +119,9 @@ FoundImage find_in_store(Session& session, const ImagePlace& place) {
 
 FoundImage find_at_registry(Session& session, const oci::Reference& reference) {
   auto client = session.registries().open(reference.name(), oci::Access::pull);
-  const auto root =
-      client->resolve(reference.digest ? reference.digest->str() : reference.tag);
-  if (!root) {
-    throw oci::Error(oci::Errc::not_found,
-                     fmt::format("there is no image {}", reference.str()))
-        .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
-                              reference.str()));
-  }
+  const oci::Descriptor root = root_at(*client, reference);
   oci::RegistryClient* const pointer = client.get();
-  return {std::move(client), pointer, *root, pointer};
+  return {std::move(client), pointer, root, pointer};
 }
 
 }  // namespace
@@ -170,6 +163,23 @@ ImagePlace parse_destination(const std::string& text) {
     return at_path(archive ? Kind::oci_archive : Kind::layout, text);
   }
   return at_registry(text);
+}
+
+oci::Reference parse_reference(std::string text) {
+  constexpr std::string_view k_scheme = "docker://";
+  if (starts_with(text, k_scheme)) text.erase(0, k_scheme.size());
+  return oci::Reference::parse(text);
+}
+
+oci::Descriptor root_at(const oci::RegistryClient& client,
+                        const oci::Reference& reference) {
+  const auto root =
+      client.resolve(reference.digest ? reference.digest->str() : reference.tag);
+  if (root) return *root;
+  throw oci::Error(oci::Errc::not_found,
+                   fmt::format("there is no image {}", reference.str()))
+      .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
+                            reference.str()));
 }
 
 FoundImage find_image(Session& session, const ImagePlace& place) {

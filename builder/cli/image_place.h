@@ -33,6 +33,13 @@ ImagePlace parse_place(Session& session, const std::string& text);
 // only by its prefix. A path that ends in ".tar" is an OCI archive.
 ImagePlace parse_destination(const std::string& text);
 
+// A reference, with "docker://" before it or not.
+oci::Reference parse_reference(std::string text);
+
+// What a reference names. Errc::not_found with a hint.
+oci::Descriptor root_at(const oci::RegistryClient& client,
+                        const oci::Reference& reference);
+
 struct FoundImage {
   std::unique_ptr<oci::Repository> owned;  // null: the session's
   oci::Repository* images = nullptr;

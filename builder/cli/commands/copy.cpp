@@ -173,9 +173,7 @@ int run_pull(Session& session) {
   need_operands(session, 1, "the reference of an image");
   const auto& operands = session.options().operands;
   ImagePlace from;
-  std::string text = operands[0];
-  if (text.rfind("docker://", 0) == 0) text.erase(0, 9);
-  from.reference = oci::Reference::parse(text);
+  from.reference = parse_reference(operands[0]);
   ImagePlace to;
   if (operands.size() == 1) {
     to.kind = Kind::store;

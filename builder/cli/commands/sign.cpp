@@ -12,6 +12,7 @@
 #include "oci/sign/key_reference.h"
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/image_place.h"
 #include "builder/cli/signing_key.h"
 #include "builder/cli/text.h"
 
@@ -27,20 +28,7 @@ oci::Reference reference_of(const Session& session) {
         .add_hint(fmt::format("as `lithify {} --key … ghcr.io/acme/hello:1.4.2`",
                               options.command));
   }
-  std::string text = options.operands.front();
-  if (text.rfind("docker://", 0) == 0) text.erase(0, 9);
-  return oci::Reference::parse(text);
-}
-
-oci::Descriptor root_of(const oci::RegistryClient& client,
-                        const oci::Reference& reference) {
-  const auto root =
-      client.resolve(reference.digest ? reference.digest->str() : reference.tag);
-  if (root) return *root;
-  throw oci::Error(oci::Errc::not_found,
-                   fmt::format("there is no image {}", reference.str()))
-      .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
-                            reference.str()));
+  return parse_reference(options.operands.front());
 }
 
 struct TypeName {
@@ -122,7 +110,7 @@ int run_sign(Session& session) {
   const oci::Reference reference = reference_of(session);
   const std::string& key = the_key(session);
   const auto client = session.registries().open(reference.name(), oci::Access::push);
-  const oci::Descriptor root = root_of(*client, reference);
+  const oci::Descriptor root = root_at(*client, reference);
   const auto signer = open_signer(session, key);
   const std::string name =
       reference.name() + (reference.tag.empty() ? "" : ":" + reference.tag);
@@ -159,7 +147,7 @@ int run_attest(Session& session) {
   statement.predicate =
       oci::read_file(options.predicate_file, oci::Statement::k_max_size);
   const auto client = session.registries().open(reference.name(), oci::Access::push);
-  const oci::Descriptor root = root_of(*client, reference);
+  const oci::Descriptor root = root_at(*client, reference);
   statement.subjects = {oci::Subject::of(root.digest)};
   const auto signer = open_signer(session, key);
   const bool fresh = oci::during(
@@ -176,7 +164,7 @@ int run_verify(Session& session) {
   const Options& options = session.options();
   const oci::KeyRule rule = rule_of(session);
   const auto client = session.registries().open(reference.name(), oci::Access::pull);
-  const oci::Descriptor root = root_of(*client, reference);
+  const oci::Descriptor root = root_at(*client, reference);
   oci::Expectation expected{root.digest};
   if (!options.predicate_type.empty()) {
     expected.predicate_type = predicate_type_of(options.predicate_type);

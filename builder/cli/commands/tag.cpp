@@ -7,28 +7,13 @@
 #include "oci/image/manifest_graph.h"
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/image_place.h"
 #include "builder/cli/text.h"
 #include "builder/deliver/push.h"
 
 namespace lithify {
 
 namespace {
-
-oci::Reference parsed(std::string text) {
-  if (text.rfind("docker://", 0) == 0) text.erase(0, 9);
-  return oci::Reference::parse(text);
-}
-
-oci::Descriptor root_of(const oci::RegistryClient& client,
-                        const oci::Reference& reference) {
-  const auto root =
-      client.resolve(reference.digest ? reference.digest->str() : reference.tag);
-  if (root) return *root;
-  throw oci::Error(oci::Errc::not_found,
-                   fmt::format("there is no image {}", reference.str()))
-      .add_hint(fmt::format("`lithify doctor {}` shows who was asked, and as whom",
-                            reference.str()));
-}
 
 // A tag of the same repository, checked as a part of a reference is.
 std::string checked_tag(const oci::Reference& image, const std::string& tag) {
@@ -95,9 +80,9 @@ std::vector<Part> gather(Session& session, const std::vector<std::string>& refer
   oci::Activity activity(session.progress(), "join images in " + to.name());
   std::vector<Part> parts;
   for (const std::string& text : references) {
-    const oci::Reference reference = parsed(text);
+    const oci::Reference reference = parse_reference(text);
     const auto from = session.registries().open(reference.name(), oci::Access::pull);
-    parts.push_back(part_of(*from, root_of(*from, reference), reference.str()));
+    parts.push_back(part_of(*from, root_at(*from, reference), reference.str()));
     oci::replicate(*from, parts.back().manifest, to, activity, session.stop(), 4);
   }
   activity.end(oci::Outcome::done);
@@ -134,9 +119,9 @@ int run_tag(Session& session) {
     throw oci::Error(oci::Errc::bad_input, "`tag` needs an image and a tag")
         .add_hint("as `lithify tag ghcr.io/acme/hello:1.4.2 1.4`");
   }
-  const oci::Reference image = parsed(operands[0]);
+  const oci::Reference image = parse_reference(operands[0]);
   const auto client = session.registries().open(image.name(), oci::Access::push);
-  Push push{session.images(), root_of(*client, image), *client, {}};
+  Push push{session.images(), root_at(*client, image), *client, {}};
   const bool moves = session.options().move || !session.options().expect.empty();
   for (std::size_t i = 1; i < operands.size(); ++i) {
     const std::string tag = checked_tag(image, operands[i]);
@@ -165,10 +150,10 @@ int run_join(Session& session) {
             "as `lithify join ghcr.io/acme/hello@sha256:… ghcr.io/acme/hello@"
             "sha256:… --tag ghcr.io/acme/hello:1.4.2`");
   }
-  const oci::Reference target = parsed(options.tags.front());
+  const oci::Reference target = parse_reference(options.tags.front());
   std::vector<std::string> sources;
   for (const std::string& text : options.operands)
-    sources.push_back(parsed(text).name());
+    sources.push_back(parse_reference(text).name());
   const auto to = session.registries().open(target.name(), oci::Access::push, sources);
   const std::string text = joined(gather(session, options.operands, *to)).str();
   Push push{*to,
