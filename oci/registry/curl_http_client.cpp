@@ -125,6 +125,9 @@ class Transfer {
   static int on_seek(void* self, curl_off_t offset, int whence) {
     return of(self).guarded<int>(CURL_SEEKFUNC_FAIL, [&](Transfer& me) {
       if (whence != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+      // libcurl would send a body again when a connection dies under it. What a server
+      // made of the first one is for the caller to find out.
+      if (me.sent_ > 0) return CURL_SEEKFUNC_FAIL;
       me.sent_ = static_cast<std::uint64_t>(offset);
       me.source_ = me.request_.body->open(me.sent_);
       return CURL_SEEKFUNC_OK;

@@ -107,7 +107,8 @@ TEST_CASE("a blob that changed under us ends the push, and is not sent again") {
   });
   CHECK(failure.code == Errc::mismatch);
   CHECK(failure.text.find("blob under test") != std::string::npos);
-  CHECK(bench.server.log("PUT").size() == 1);
+  // None with a libcurl that reads a short body before it sends the headers.
+  CHECK(bench.server.log("PUT").size() <= 1);
   CHECK_FALSE(bench.arrived(k_text));
 }
 
