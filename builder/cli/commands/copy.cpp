@@ -62,6 +62,7 @@ class Copy {
       : session_(session), from_(std::move(from)), to_(std::move(to)) {}
 
   int run() {
+    refuse_lost_referrers();
     const FoundImage found = find_image(session_, from_);
     root_ = chosen(found, session_.options(), from_.str());
     if (to_.name.empty()) to_.name = default_name(from_);
@@ -77,6 +78,15 @@ class Copy {
   }
 
  private:
+  // Before anything is written. Only registries keep account of what refers to an image.
+  void refuse_lost_referrers() const {
+    if (!session_.options().referrers) return;
+    if (from_.kind == Kind::registry && to_.kind == Kind::registry) return;
+    throw oci::Error(oci::Errc::bad_input,
+                     "what refers to an image can only be copied between registries")
+        .add_hint("leave `--referrers` out, or copy to a registry");
+  }
+
   void put(const FoundImage& found, oci::Activity& activity) {
     oci::Repository& from = *found.images;
     const Delivery what{from, *root_, to_.name, session_.stop()};
@@ -97,10 +107,6 @@ class Copy {
         session_.images().set_tag(to_.name, *root_);
         break;
     }
-    if (session_.options().referrers) {
-      throw oci::Error(oci::Errc::bad_input,
-                       "what refers to an image can only be copied to a registry");
-    }
   }
 
   void put_to_registry(const FoundImage& found, oci::Activity& activity) {
@@ -120,7 +126,7 @@ class Copy {
     try {
       const auto tags = look_at_tags(push);
       push_content(push, tags, activity, session_.stop());
-      if (session_.options().referrers && found.registry != nullptr) {
+      if (session_.options().referrers) {
         referrers_ =
             copy_referrers(*found.registry, *root_, *client, activity, session_.stop());
       }

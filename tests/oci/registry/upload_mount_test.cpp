@@ -92,7 +92,9 @@ TEST_CASE("a blob that changed under us ends the push, and is not sent again") {
   RegistryBench bench;
   struct Lying final : BlobStore {
     bool has(const Digest&) const override { return true; }
+    mutable int opened = 0;
     std::unique_ptr<Source> open(const BlobRef& blob) const override {
+      ++opened;
       return verified(std::make_unique<StringSource>("9876543210"), blob.digest,
                       blob.size, "blob under test");
     }
@@ -107,6 +109,7 @@ TEST_CASE("a blob that changed under us ends the push, and is not sent again") {
   });
   CHECK(failure.code == Errc::mismatch);
   CHECK(failure.text.find("blob under test") != std::string::npos);
+  CHECK(lying.opened == 1);
   // None with a libcurl that reads a short body before it sends the headers.
   CHECK(bench.server.log("PUT").size() <= 1);
   CHECK_FALSE(bench.arrived(k_text));
