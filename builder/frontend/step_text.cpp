@@ -63,6 +63,9 @@ std::string text(const UsersStep& step) {
 std::string text(const GroupsStep& step) {
   return "groups " + names(step.groups);
 }
+std::string text(const RunStep& step) {
+  return "run " + words(step.argv);
+}
 
 }  // namespace
 

@@ -37,6 +37,7 @@ struct VariantPlan {
   // Configurations from the lowest image:<name> up to this one; applied in order.
   std::vector<ConfigChange> config;
   std::vector<Output> outputs;
+  std::vector<TestRecipe> tests;
 };
 
 struct ImagePlan {
@@ -45,6 +46,7 @@ struct ImagePlan {
   std::map<std::string, std::string> annotations;
   Layering layering;
   std::vector<PushTarget> push;
+  RebuildCheck rebuild_check = RebuildCheck::never;
 };
 
 struct BuildPlan {

@@ -85,9 +85,14 @@ struct AddGroupsAction {
   GroupsStep what;
 };
 
+// The result is not a change but all that is below, merged: what a stage is when its
+// steps are done. Alone in its step.
+struct MergeAction {};
+
 using FileAction =
     std::variant<CopyAction, UnpackAction, UnpackDebAction, InstallDebianAction,
                  UnpackLayerAction, WriteAction, MakeDirectoryAction, SymlinkAction,
-                 RemoveAction, SetAttributesAction, AddUsersAction, AddGroupsAction>;
+                 RemoveAction, SetAttributesAction, AddUsersAction, AddGroupsAction,
+                 MergeAction>;
 
 }  // namespace lithify

@@ -88,11 +88,13 @@ struct PackagesStep {
   bool recommends = false;
   std::vector<std::string> drop;          // "docs", "man", "locales", "info"
   std::vector<std::string> keep_locales;  // with drop: locales
+  bool run_scripts = false;               // scripts: run
 };
 
 struct CopyStep {
   std::vector<std::string> paths;  // in the source; globs allowed; "." is all of it
-  std::string source;              // key of Recipe::sources
+  std::string source;              // key of Recipe::sources, or a stage
+  bool of_stage = false;           // all that the stage is when its steps are done
   std::string to;                  // becomes exactly this path …
   std::string into;  // … or keeps its name below this directory; one of them is empty
   std::vector<std::string> include;
@@ -160,8 +162,59 @@ struct GroupsStep {
   std::vector<Group> groups;
 };
 
+// What a command sees beside the tree that it runs in. Nothing of it is in the result.
+struct RunMount {
+  enum class Kind { tree, cache, secret, temporary } kind = Kind::tree;
+  std::string from;        // tree: key of Recipe::sources, or a stage
+  bool of_stage = false;   // tree
+  std::string path = ".";  // tree: what of it is mounted, relative; "." is all of it
+  std::string id;          // cache, secret
+  std::string at;          // absolute path in the sandbox; empty: the secret is in `env`
+  std::string env;         // secret: the variable that holds it; empty: it is a file
+  bool write = false;      // tree: may be written to; what is written is thrown away
+  // cache: several steps at once in one; one step after another; a copy for each step
+  // that finds it taken.
+  enum class Share { shared, locked, apart } share = Share::shared;
+  std::uint64_t size = 0;  // temporary: most bytes; 0: as the sandbox sees fit
+  Place place;
+};
+
+// 0: no limit but the sandbox's own.
+struct RunLimits {
+  std::uint64_t memory = 0;  // bytes
+  std::uint32_t cpus = 0;
+  std::uint32_t pids = 0;
+  std::int64_t time = 0;     // seconds of processor time of any one process
+  std::int64_t timeout = 0;  // seconds by the clock on the wall
+};
+
+enum class Network { none, pinned };
+enum class StepClock { real, epoch };
+
+// A command in a sandbox.
+struct RunStep {
+  // Its place among the run steps of its image or stage as written, as
+  // PackagesStep::number; the lock knows a pinned one by it.
+  std::size_t number = 0;
+  std::vector<std::string> argv;  // the shell included: {"/bin/sh", "-eu", "-c", script}
+  // On top of what the base's configuration says and the sandbox itself gives.
+  std::map<std::string, std::string> env;
+  std::string cwd = "/";
+  std::string user = "0:0";  // "uid:gid", or a name, or names, of the tree's own passwd
+  // In this order: a later one may lie within an earlier one, never the other way round.
+  std::vector<RunMount> mounts;
+  std::vector<std::string> outputs;  // absolute paths; empty: all of the root
+  Network network = Network::none;
+  StepClock clock = StepClock::real;
+  RunLimits limits;
+  std::vector<std::string> unnormalised;  // of normaliser_names(), sorted: switched off
+};
+
+// What the result of a command is cleaned of unless `normalise` says no, by name.
+const std::vector<std::string>& normaliser_names();
+
 using Verb = std::variant<PackagesStep, CopyStep, FileStep, DirStep, SymlinkStep,
-                          RemoveStep, AttrsStep, UsersStep, GroupsStep>;
+                          RemoveStep, AttrsStep, UsersStep, GroupsStep, RunStep>;
 
 struct RecipeStep {
   Verb verb;
@@ -205,8 +258,8 @@ struct Layering {
 };
 
 struct From {
-  enum class Kind { scratch, source, image } kind = Kind::scratch;
-  std::string name;  // a key of Recipe::sources, or an image of this recipe
+  enum class Kind { scratch, source, image, stage } kind = Kind::scratch;
+  std::string name;  // a key of Recipe::sources, an image or a stage of this recipe
   Place place;
 };
 
@@ -230,6 +283,62 @@ struct PushTarget {
   Place place;
 };
 
+// ---- tests
+// -----------------------------------------------------------------------------
+
+struct TextRule {
+  // `matches`: a Pattern (builder/plan/pattern.h) somewhere in the text.
+  enum class Kind { contains, equals, matches } kind = Kind::contains;
+  std::string text;
+  bool refuted = false;  // it must not be so
+};
+
+struct FileExpectation {
+  std::string path;  // absolute
+  enum class Type { any, file, directory, symlink } type = Type::any;
+  std::optional<std::uint32_t> mode;
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+  std::vector<TextRule> text;  // of its content, of a symlink its target
+  enum class Elf { any, fixed, dynamic } elf = Elf::any;  // fixed: needs no loader
+  Place place;
+};
+
+// About the image's configuration. Lists that are not given are not looked at.
+struct ConfigExpectation {
+  std::map<std::string, TextRule> env;
+  std::map<std::string, TextRule> labels;
+  std::vector<std::string> ports;  // "80/tcp"
+  std::vector<std::string> no_ports;
+  std::vector<std::string> volumes;
+  std::vector<std::string> no_volumes;
+  std::optional<std::vector<std::string>> entrypoint;
+  std::optional<std::vector<std::string>> cmd;
+  std::optional<std::string> workdir;
+  std::optional<std::string> user;
+};
+
+// One test of a built image: each part that is given must hold.
+struct TestRecipe {
+  std::string name;  // never empty, not unique
+  Place place;
+  // A command in the image's tree, as a run step without network and outputs; several:
+  // set-up, the command, tear-down, in one sandbox.
+  std::vector<RunStep> before;
+  std::optional<RunStep> run;
+  std::vector<RunStep> after;
+  int exit = 0;
+  std::vector<TextRule> out;
+  std::vector<TextRule> err;
+  std::vector<FileExpectation> files;
+  std::vector<std::string> absent;        // globs, as in RemoveStep
+  std::optional<std::uint64_t> max_size;  // bytes of all files, each counted once
+  std::optional<ConfigExpectation> config;
+  std::string waiver;  // the reason why a failure does not stop a push; empty: it does
+};
+
+enum class RebuildCheck { never, on_push, always };
+
 // One image for one platform, everything expanded.
 struct ImageVariant {
   oci::Platform platform;
@@ -237,6 +346,29 @@ struct ImageVariant {
   std::vector<RecipeStep> steps;
   ConfigChange config;
   std::vector<Output> outputs;
+  std::vector<TestRecipe> tests;
+};
+
+// One stage for the images of one platform.
+struct StageVariant {
+  oci::Platform platform;  // of the images, and what $(platform.…) was
+  // Where its commands run and what its packages are for: `platform`, or the builder's
+  // own.
+  oci::Platform runs_on;
+  std::string lock_name;  // as ImageRecipe::lock_name: "stage:build"
+  From from;
+  std::vector<RecipeStep> steps;
+};
+
+// A build room: what it holds is copied and mounted elsewhere, or built upon.
+struct StageRecipe {
+  std::string name;
+  std::string lock_name;  // "stage:<name>"; a variant's may be longer
+  Place place;
+  bool build_platform = false;         // platform: build
+  std::vector<StageVariant> variants;  // for each platform that something needs it for
+  std::size_t packages_steps = 0;      // as of ImageRecipe
+  std::size_t run_steps = 0;
 };
 
 struct ImageRecipe {
@@ -248,9 +380,11 @@ struct ImageRecipe {
   Place place;
   std::vector<ImageVariant> variants;  // one per platform, in the order written
   std::size_t packages_steps = 0;  // as written, those that `when` switches off included
+  std::size_t run_steps = 0;       // likewise
   std::map<std::string, std::string> annotations;
   Layering layering;
   std::vector<PushTarget> push;  // those whose `when` holds
+  RebuildCheck rebuild_check = RebuildCheck::never;
 };
 
 // Where `created` comes from when SOURCE_DATE_EPOCH is not set.
@@ -275,6 +409,7 @@ struct Recipe {
   std::vector<Argument> arguments;  // in the order written
   // By key: the source's name, or "name@linux/arm64" where $(platform.…) makes it differ.
   std::map<std::string, Source> sources;
+  std::vector<StageRecipe> stages;  // in the order written
   std::vector<ImageRecipe> images;  // in the order written
 };
 

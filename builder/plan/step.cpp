@@ -36,10 +36,31 @@ class Namer {
       std::visit(*this, action);
   }
   void operator()(const Run& run) {
+    const RunStep& what = run.what;
     to_.field("operation", "run")
-        .field("argv", run.argv)
-        .field("env", run.env)
-        .field("cwd", run.cwd);
+        .field("argv", what.argv)
+        .field("env", what.env)
+        .field("cwd", what.cwd)
+        .field("user", what.user)
+        .field("outputs", what.outputs)
+        .field("network", static_cast<std::uint64_t>(what.network))
+        .field("clock", static_cast<std::uint64_t>(what.clock))
+        .field("memory", what.limits.memory)
+        .field("cpus", what.limits.cpus)
+        .field("pids", what.limits.pids)
+        .field("time", what.limits.time)
+        .field("timeout", what.limits.timeout)
+        .field("unnormalised", what.unnormalised)
+        .field("pinned", run.pinned)
+        .field("mtime", run.mtime)
+        .field("clamp", run.clamp)
+        .field("epoch", run.epoch)
+        .field("mounts", std::uint64_t{what.mounts.size()});
+    for (const RunMount& mount : what.mounts)
+      name(mount);
+    to_.field("mount_inputs", std::uint64_t{run.mount_inputs.size()});
+    for (const InputIndex input : run.mount_inputs)
+      to_.field("mount_input", std::uint64_t{input});
   }
 
   void operator()(const CopyAction& action) {
@@ -127,6 +148,7 @@ class Namer {
           .field("create_home", user.create_home);
     }
   }
+  void operator()(const MergeAction&) { to_.field("action", "merge"); }
   void operator()(const AddGroupsAction& action) {
     to_.field("action", "groups");
     for (const Group& group : action.what.groups) {
@@ -137,6 +159,18 @@ class Namer {
   }
 
  private:
+  // Where a tree comes from is in its digest; of caches and secrets the name alone
+  // counts.
+  void name(const RunMount& mount) {
+    to_.field("kind", static_cast<std::uint64_t>(mount.kind))
+        .field("path", mount.path)
+        .field("id", mount.id)
+        .field("at", mount.at)
+        .field("env", mount.env)
+        .field("write", mount.write)
+        .field("share", static_cast<std::uint64_t>(mount.share))
+        .field("size", mount.size);
+  }
   void name(const Owner& owner) { to_.field("uid", owner.uid).field("gid", owner.gid); }
 
   KeyDocument& to_;

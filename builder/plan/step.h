@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -46,11 +47,23 @@ struct Edit {
   std::int64_t clamp = 315532800;
 };
 
-// A program in a sandbox. Not executed yet.
+// A command in a sandbox. The step stands on everything below it (Step::below); the
+// result is the change alone: what the command made, changed or removed, below `outputs`
+// if there are any.
+//
+// While `pinned` is not known, a command that may use the network is performed each time,
+// and its result is remembered under the key that the step has once `pinned` is set to
+// it.
 struct Run {
-  std::vector<std::string> argv;
-  std::map<std::string, std::string> env;
-  std::string cwd = "/";
+  RunStep what;                          // its mounts' `from` is for messages
+  std::vector<InputIndex> mount_inputs;  // for each tree mount in their order
+  std::optional<oci::Digest> pinned;  // network: pinned: the digest the result must have
+  std::int64_t mtime = 315532800;     // of everything the command made or changed
+  std::int64_t clamp = 315532800;     // no file in the sandbox is younger
+  std::int64_t epoch = 315532800;     // SOURCE_DATE_EPOCH, and clock: epoch
+  // What the lock calls the result (LockedOutput::key); empty unless network: pinned. Not
+  // in the key.
+  std::string lock_key = {};
 };
 
 using Operation = std::variant<Fetch, Import, Edit, Run>;
@@ -60,7 +73,8 @@ struct Step {
   Operation operation = Edit{};
   std::vector<StepIndex> inputs;  // earlier steps of the same Graph
   // The last `below` inputs are not sources but the changes this step stands on, lowest
-  // first; their merge is the tree that Remove, SetAttributes and AddUsers look at.
+  // first; their merge is the tree that Remove, SetAttributes and AddUsers look at, and
+  // that a Run runs in.
   std::size_t below = 0;
   // The first of them is a base whose layers are reused, so that all others lie on it as
   // layers do (OnSymlink::replace).

@@ -85,6 +85,7 @@ class Editor {
     return fit_for_layer(install_debian(
         action, context_.inputs.subspan(action.first, count), seen(), debian()));
   }
+  Tree operator()(const MergeAction&) { return seen(); }
   Tree operator()(const AddUsersAction& action) {
     return fit_for_layer(
         add_users(action.what, seen(), context_.store, context_.edit.mtime));

@@ -61,14 +61,73 @@ TEST_CASE("every field of an operation is part of the key") {
   every_change_counts<Edit>({},
                             {[](Edit& e) { e.mtime = 1; }, [](Edit& e) { e.clamp = 1; },
                              [](Edit& e) { e.actions.push_back(WriteAction{}); }});
-  every_change_counts<Run>({}, {[](Run& r) { r.argv = {"a"}; },
-                                [](Run& r) {
-                                  r.argv = {"a", ""};
-                                },
-                                [](Run& r) {
-                                  r.env = {{"a", "b"}};
-                                },
-                                [](Run& r) { r.cwd = "/x"; }});
+}
+
+TEST_CASE("every field of a command is part of the key") {
+  Run run;
+  run.what.mounts.resize(1);
+  every_change_counts<Run>(run, {[](Run& r) { r.what.argv = {"a"}; },
+                                 [](Run& r) {
+                                   r.what.argv = {"a", ""};
+                                 },
+                                 [](Run& r) {
+                                   r.what.env = {{"a", "b"}};
+                                 },
+                                 [](Run& r) { r.what.cwd = "/x"; },
+                                 [](Run& r) { r.what.user = "1:1"; },
+                                 [](Run& r) { r.what.outputs = {"/x"}; },
+                                 [](Run& r) { r.what.network = Network::pinned; },
+                                 [](Run& r) { r.what.clock = StepClock::epoch; },
+                                 [](Run& r) { r.what.limits.memory = 1; },
+                                 [](Run& r) { r.what.limits.cpus = 1; },
+                                 [](Run& r) { r.what.limits.pids = 1; },
+                                 [](Run& r) { r.what.limits.time = 1; },
+                                 [](Run& r) { r.what.limits.timeout = 1; },
+                                 [](Run& r) { r.what.unnormalised = {"logs"}; },
+                                 [](Run& r) { r.mount_inputs = {0}; },
+                                 [](Run& r) { r.mount_inputs = {1}; },
+                                 [](Run& r) { r.pinned = oci::Digest::of("x"); },
+                                 [](Run& r) { r.mtime = 1; },
+                                 [](Run& r) { r.clamp = 1; },
+                                 [](Run& r) { r.epoch = 1; }});
+}
+
+TEST_CASE("every field of a mount is part of the key, and where it comes from is not") {
+  Run run;
+  run.what.mounts.resize(1);
+  const auto with = [&](const std::function<void(RunMount&)>& change) {
+    Run changed = run;
+    change(changed.what.mounts[0]);
+    return changed;
+  };
+  std::vector<std::function<void(Run&)>> changes;
+  for (const std::function<void(RunMount&)>& change :
+       std::vector<std::function<void(RunMount&)>>{
+           [](RunMount& m) { m.kind = RunMount::Kind::cache; },
+           [](RunMount& m) { m.kind = RunMount::Kind::secret; },
+           [](RunMount& m) { m.path = "x"; }, [](RunMount& m) { m.id = "x"; },
+           [](RunMount& m) { m.at = "/x"; }, [](RunMount& m) { m.env = "X"; },
+           [](RunMount& m) { m.write = true; },
+           [](RunMount& m) { m.share = RunMount::Share::locked; },
+           [](RunMount& m) { m.share = RunMount::Share::apart; },
+           [](RunMount& m) { m.size = 1; }}) {
+    changes.push_back([=](Run& r) { r = with(change); });
+  }
+  changes.push_back([](Run& r) { r.what.mounts.emplace_back(); });
+  every_change_counts<Run>(run, changes);
+
+  Step here;
+  Step there;
+  here.operation = run;
+  Run elsewhere = with([](RunMount& m) {
+    m.from = "src";
+    m.of_stage = true;
+    m.place = {"lithify.yaml", 3, 1, 2};
+  });
+  elsewhere.what.number = 4;
+  elsewhere.lock_key = "image/0/linux/amd64";
+  there.operation = elsewhere;
+  CHECK(step_key(here, {}) == step_key(there, {}));
 }
 
 TEST_CASE("every field of an action is part of the key") {
@@ -110,6 +169,7 @@ TEST_CASE("every field of an action is part of the key") {
            [](SetAttributesAction& a) {
              a.what.xattrs = {{"user.a", "b"}};
            }});
+  CHECK(key_document(edit(MergeAction{}), {}) != key_document(edit(WriteAction{}), {}));
   every_change_counts<AddUsersAction>(
       {{{User{}}}}, {[](AddUsersAction& a) { a.what.users[0].name = "x"; },
                      [](AddUsersAction& a) { a.what.users[0].uid = 1; },
