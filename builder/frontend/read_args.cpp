@@ -6,7 +6,7 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
-#include "builder/frontend/pattern.h"
+#include "builder/plan/pattern.h"
 #include "builder/frontend/values.h"
 #include "builder/plan/suggest.h"
 

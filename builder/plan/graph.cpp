@@ -22,6 +22,8 @@ StepIndex Graph::add(Step step) {
   // Two fetches of one digest from two places stay two steps: the first place may fail.
   if (const auto* fetch = std::get_if<Fetch>(&step.operation))
     document += fetch->location;
+  // Likewise one command that the lock knows by two names: both are recorded.
+  if (const auto* run = std::get_if<Run>(&step.operation)) document += run->lock_key;
   const auto [known, added] = known_.emplace(std::move(document), steps_.size());
   if (added) steps_.push_back(std::move(step));
   return known->second;

@@ -86,6 +86,11 @@ void write(EntryWriter& entry, const LockedIndex& index) {
   entry.field("signed-by", index.signed_by);
 }
 
+void write(EntryWriter& entry, const LockedOutput& output) {
+  entry.field("step", output.key);
+  entry.field("tree", output.tree.str());
+}
+
 void write(EntryWriter& entry, const LockedPackage& package) {
   entry.field("name", package.name);
   entry.field("source", package.source);
@@ -166,6 +171,7 @@ std::optional<SetKey> SetKey::parse(std::string_view text) {
 void Lock::normalise() {
   sort_unique(images);
   sort_unique(indexes);
+  sort_unique(outputs);
   sort_unique(packages);
   for (LockedSet& set : sets)
     sort_unique(set.packages);
@@ -184,6 +190,7 @@ std::string Lock::str() const {
     out += fmt::format("  {}: {}\n", name, scalar(identity));
   write_section(out, "images", sorted.images);
   write_section(out, "indexes", sorted.indexes);
+  write_section(out, "outputs", sorted.outputs);
   write_section(out, "packages", sorted.packages);
   write_section(out, "sets", sorted.sets);
   write_section(out, "urls", sorted.urls);
@@ -205,6 +212,17 @@ const LockedSet* Lock::find_set(std::string_view key) const {
 
 const LockedUrl* Lock::find_url(std::string_view url) const {
   return find_entry(urls, [&](const LockedUrl& locked) { return locked.url == url; });
+}
+
+const LockedOutput* Lock::find_output(std::string_view key) const {
+  return find_entry(outputs,
+                    [&](const LockedOutput& output) { return output.key == key; });
+}
+
+void Lock::set_output(LockedOutput output) {
+  std::erase_if(outputs, [&](const LockedOutput& old) { return old.key == output.key; });
+  outputs.push_back(std::move(output));
+  sort_unique(outputs);
 }
 
 }  // namespace lithify

@@ -34,10 +34,11 @@ struct LockedPackage {
   auto operator<=>(const LockedPackage&) const = default;
 };
 
-// Names a set: a packages step of an image on a platform, "hello/0/linux/amd64".
+// Names a set: a packages step of an image or stage on a platform, "hello/0/linux/amd64".
+// Likewise the outputs of a run step.
 struct SetKey {
-  std::string image;       // ImageRecipe::lock_name
-  std::size_t number = 0;  // PackagesStep::number
+  std::string image;       // ImageRecipe::lock_name, StageVariant::lock_name
+  std::size_t number = 0;  // PackagesStep::number, RunStep::number
   oci::Platform platform;
   static std::optional<SetKey> parse(std::string_view text);
   std::string str() const;
@@ -76,6 +77,13 @@ struct LockedImage {
   auto operator<=>(const LockedImage&) const = default;
 };
 
+// What a run step with `network: pinned` made: its outputs, by the digest of their tree.
+struct LockedOutput {
+  std::string key;  // SetKey::str() of the run step: "stage:deps/0/linux/amd64"
+  oci::Digest tree;
+  auto operator<=>(const LockedOutput&) const = default;
+};
+
 // The file's lists are sorted and free of duplicates: parse() and str() see to it. In
 // memory they may be in any order until normalise().
 struct Lock {
@@ -84,6 +92,7 @@ struct Lock {
       encoders;  // "zstd" to "zstd-1.5.4", if any layer uses it
   std::vector<LockedImage> images;
   std::vector<LockedIndex> indexes;
+  std::vector<LockedOutput> outputs;
   std::vector<LockedPackage> packages;
   std::vector<LockedSet> sets;
   std::vector<LockedUrl> urls;
@@ -103,6 +112,9 @@ struct Lock {
                                     std::string_view version) const;
   const LockedSet* find_set(std::string_view key) const;
   const LockedUrl* find_url(std::string_view url) const;
+  const LockedOutput* find_output(std::string_view key) const;
+  // In the place of what is there under its key.
+  void set_output(LockedOutput output);
 };
 
 }  // namespace lithify

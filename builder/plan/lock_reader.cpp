@@ -283,6 +283,10 @@ LockedIndex read_index(EntryReader& entry) {
           entry.text("signed-by")};
 }
 
+LockedOutput read_output(EntryReader& entry) {
+  return {entry.text("step"), entry.digest("tree")};
+}
+
 LockedPackage read_package(EntryReader& entry) {
   return {entry.text("name"),    entry.text("source"), entry.text("arch"),
           entry.text("version"), entry.text("path"),   entry.size("size"),
@@ -304,6 +308,9 @@ std::string identity(const LockedImage& image) {
 }
 std::string identity(const LockedIndex& index) {
   return index.source + '\n' + index.suite;
+}
+std::string identity(const LockedOutput& output) {
+  return output.key;
 }
 std::string identity(const LockedPackage& package) {
   return package.source + '\n' + package.name + '\n' + package.architecture + '\n' +
@@ -369,6 +376,7 @@ class Parser {
     if (line.key == "encoders") return read_encoders(lock);
     if (line.key == "images") return read_list(lock.images, read_image);
     if (line.key == "indexes") return read_list(lock.indexes, read_index);
+    if (line.key == "outputs") return read_list(lock.outputs, read_output);
     if (line.key == "packages") return read_list(lock.packages, read_package);
     if (line.key == "sets") return read_list(lock.sets, read_set);
     if (line.key == "urls") return read_list(lock.urls, read_url);

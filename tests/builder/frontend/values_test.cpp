@@ -1,7 +1,7 @@
 // values: scalars, suggestions and patterns.
 #include "builder/frontend/values.h"
 
-#include "builder/frontend/pattern.h"
+#include "builder/plan/pattern.h"
 #include "builder/plan/suggest.h"
 
 #include "tests/support/catch.h"
@@ -166,6 +166,27 @@ TEST_CASE("patterns match the whole text") {
   CHECK(match("\\w\\W\\s\\S\\D.", "a- bc\n"));
   CHECK(match("", ""));
   CHECK_FALSE(match("", "x"));
+}
+
+TEST_CASE("patterns occur in a text") {
+  const auto occurs = [](const std::string& pattern, const std::string& text) {
+    std::string why;
+    const auto compiled = Pattern::compile(pattern, why);
+    INFO(pattern << ": " << why);
+    REQUIRE(compiled.has_value());
+    return compiled->occurs_in(text);
+  };
+  CHECK(occurs("b+c", "abbbcd"));
+  CHECK(occurs("", "x"));
+  CHECK(occurs("", ""));
+  CHECK(occurs("x|c", "abc"));
+  CHECK_FALSE(occurs("b+d", "abbbcd"));
+  CHECK(occurs("^ab", "abc"));
+  CHECK_FALSE(occurs("^b", "abc"));
+  CHECK(occurs("bc$", "abc"));
+  CHECK_FALSE(occurs("ab$", "abc"));
+  CHECK(occurs("^a.*c$", "abc"));
+  CHECK_FALSE(occurs("^b$", "abc"));
 }
 
 TEST_CASE("no pattern is slow") {

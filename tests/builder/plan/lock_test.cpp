@@ -32,6 +32,7 @@ Lock sample() {
                          Digest::of("i")});
   lock.indexes.push_back({"debian", "bookworm", Digest::of("r"), "4CB50190207B4758"});
   lock.packages = {package("libssl3", "3.0.22-1~deb12u2"), package("bash", "1:5.2+b1")};
+  lock.outputs.push_back({"stage:deps/1/linux/arm/v7", Digest::of("o")});
   lock.sets.push_back({"hello/0/linux/amd64", "bash libssl3=3.*", {"libssl3", "bash"}});
   lock.urls.push_back(
       {"https://host.example/a b#c", 1, Digest::of("u"), Digest::of("t")});
@@ -199,4 +200,25 @@ TEST_CASE("the key of a set is read from its end") {
     INFO(text);
     CHECK_FALSE(SetKey::parse(text));
   }
+}
+
+TEST_CASE("the outputs of a command are found by its name and replaced") {
+  Lock lock;
+  CHECK(lock.find_output("stage:deps/0/linux/amd64") == nullptr);
+  lock.set_output({"stage:deps/0/linux/amd64", Digest::of("1")});
+  lock.set_output({"image/0/linux/amd64", Digest::of("2")});
+  lock.set_output({"stage:deps/0/linux/amd64", Digest::of("3")});
+  REQUIRE(lock.outputs.size() == 2);
+  CHECK(lock.find_output("stage:deps/0/linux/amd64")->tree == Digest::of("3"));
+  CHECK(lock.str().ends_with(
+      "\noutputs:\n  - step: image/0/linux/amd64\n    tree: " + Digest::of("2").str() +
+      "\n\n  - step: stage:deps/0/linux/amd64\n    tree: " + Digest::of("3").str() +
+      "\n"));
+  CHECK(Lock::parse(lock.str(), "lithify.lock") == lock);
+  const std::string entry = "  - step: a/0/linux/amd64\n    tree: ";
+  CHECK(failure(k_head + "\noutputs:\n" + entry + Digest::of("1").str() + "\n" + entry +
+                Digest::of("2").str() + "\n")
+            .place()
+            .line == 7);
+  CHECK(failure(k_head + "\noutputs:\n" + entry + "sha256:00\n").place().line == 6);
 }

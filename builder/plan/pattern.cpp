@@ -1,4 +1,4 @@
-#include "builder/frontend/pattern.h"
+#include "builder/plan/pattern.h"
 
 #include <algorithm>
 #include <charconv>
@@ -17,12 +17,13 @@ class PatternCompiler {
 
   explicit PatternCompiler(std::string_view expression) : rest_(expression) {}
 
-  Program compile() {
-    if (rest_.starts_with('^')) rest_.remove_prefix(1);
-    if (rest_.ends_with('$') && !rest_.ends_with("\\$")) rest_.remove_suffix(1);
-    Program program = alternatives();
+  void compile(Pattern& pattern) {
+    pattern.at_begin_ = rest_.starts_with('^');
+    if (pattern.at_begin_) rest_.remove_prefix(1);
+    pattern.at_end_ = rest_.ends_with('$') && !rest_.ends_with("\\$");
+    if (pattern.at_end_) rest_.remove_suffix(1);
+    pattern.program_ = alternatives();
     if (!rest_.empty()) refuse("a `)` closes nothing");
-    return program;
   }
 
  private:
@@ -232,7 +233,7 @@ class PatternCompiler {
 std::optional<Pattern> Pattern::compile(std::string_view expression, std::string& why) {
   try {
     Pattern pattern;
-    pattern.program_ = PatternCompiler(expression).compile();
+    PatternCompiler(expression).compile(pattern);
     return pattern;
   } catch (const oci::Error& error) {
     why = error.what();
@@ -259,19 +260,29 @@ void Pattern::add_state(std::vector<std::size_t>& states, std::vector<bool>& kno
 }
 
 bool Pattern::matches(std::string_view text) const {
+  return run(text, true, true);
+}
+
+bool Pattern::occurs_in(std::string_view text) const {
+  return run(text, at_begin_, at_end_);
+}
+
+bool Pattern::run(std::string_view text, bool from_begin, bool to_end) const {
   std::vector<std::size_t> states;
   std::vector<bool> known(program_.size() + 1);
   add_state(states, known, 0);
   for (const char c : text) {
+    if (!to_end && known[program_.size()]) return true;
     std::vector<std::size_t> next;
     std::fill(known.begin(), known.end(), false);
     for (const std::size_t at : states) {
       if (at < program_.size() && program_[at].set.test(static_cast<unsigned char>(c)))
         add_state(next, known, at + 1);
     }
+    if (!from_begin) add_state(next, known, 0);
     states = std::move(next);
   }
-  return std::find(states.begin(), states.end(), program_.size()) != states.end();
+  return known[program_.size()];
 }
 
 }  // namespace lithify
