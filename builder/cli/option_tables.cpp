@@ -186,6 +186,8 @@ constexpr Flag k_flags[] = {
      "sign with this key, before any tag is written; of verify, whom to believe, one or "
      "several: a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps",
      [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
+    {0, "--no-sign", "", k_build | k_push,
+     "push without the signatures that the build file asks for", set<&Options::no_sign>},
     {0, "--annotation", "NAME=VALUE", k_sign | k_verify,
      "sign this too; of verify: what must be signed", add_annotation},
     {0, "--threshold", "N", k_verify, "so many of the keys must have signed (default: 1)",

@@ -41,6 +41,7 @@ struct Options {
   bool push = false;
   bool push_by_digest = false;
   bool dry_run = false;
+  bool no_sign = false;
   bool move = false;
   bool referrers = false;
   bool password_stdin = false;

@@ -7,7 +7,6 @@
 
 #include "oci/base/json.h"
 #include "oci/base/reference.h"
-#include "oci/sign/attach.h"
 
 #include "builder/cli/signing_key.h"
 #include "builder/cli/text.h"
@@ -18,10 +17,13 @@ namespace {
 
 // A push and what it borrows.
 struct Planned {
-  std::string image;
+  const ImagePlan& plan;
+  const PackedImage& image;
   std::unique_ptr<oci::RegistryClient> client;
   Push push;
-  std::vector<TagChange> tags;
+  std::vector<TagChange> tags = {};
+  std::optional<SignRule> rule = {};
+  std::optional<SignedPush> is_signed = {};
 };
 
 PushTarget target_of(const std::string& text) {
@@ -40,8 +42,15 @@ std::vector<std::string> repositories_of_bases(const Session& session) {
   return {names.begin(), names.end()};
 }
 
-Planned planned(Session& session, const PackedImage& image, const PushTarget& target,
+struct Wanted {
+  const ImagePlan& plan;
+  const PackedImage& image;
+  const PushTarget& target;
+};
+
+Planned planned(Session& session, const Wanted& wanted,
                 const std::vector<std::string>& mount_from) {
+  const PushTarget& target = wanted.target;
   std::unique_ptr<oci::RegistryClient> client;
   try {
     client = session.registries().open(target.repository, oci::Access::push, mount_from);
@@ -49,10 +58,10 @@ Planned planned(Session& session, const PackedImage& image, const PushTarget& ta
     if (!target.place.file.empty()) error.at(target.place);
     throw;
   }
-  Push push{session.images_with_bases(), image.root, *client, {}};
+  Push push{session.images_with_bases(), wanted.image.root, *client, {}};
   for (const TagRule& tag : target.tags)
     push.tags.push_back({tag.name, tag.once, tag.place});
-  return {image.name, std::move(client), std::move(push), {}};
+  return {wanted.plan, wanted.image, std::move(client), std::move(push)};
 }
 
 const char* word_for(TagChange::Kind kind) {
@@ -96,6 +105,14 @@ std::string plural(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string signed_line(const SignedPush& one) {
+  std::string text = fmt::format("  signed by {}", fmt::join(one.keys, " and "));
+  if (!one.claims.empty()) {
+    text += fmt::format(", attested {}", fmt::join(one.claims, " and "));
+  }
+  return visible(text + (one.added == 0 ? ": as it was" : "")) + "\n";
+}
+
 std::string foretold(const Planned& one) {
   const PushNeeds needs = needs_of(one.push);
   std::uint64_t size = 0;
@@ -115,49 +132,30 @@ std::string foretold(const Planned& one) {
                         : change.kind == TagChange::Kind::kept ? "names it already"
                                                                : "would be new");
   }
+  if (one.rule) {
+    text += visible(fmt::format("  would be signed by {}",
+                                fmt::join(one.rule->keys, " and "))) +
+            "\n";
+  }
   return text;
 }
 
-// Each tag is a name that the classic signature binds.
-void sign(Session& session, oci::Signer& signer, const Planned& one) {
-  oci::Activity activity(session.progress(), "sign in " + one.push.to.name());
-  std::vector<std::string> names;
-  for (const TagChange& change : one.tags)
-    names.push_back(one.push.to.name() + ":" + change.tag.name);
-  if (names.empty()) names.push_back(one.push.to.name());
-  for (const oci::Descriptor& document :
-       oci::signed_documents(one.push.from, one.push.root)) {
-    for (const std::string& name : names)
-      oci::attach_signature(one.push.to, signer, {document, name});
-  }
-  activity.end(oci::Outcome::done);
-}
-
-// Content, signatures, tags: whoever pulls a tag finds what it names signed.
-void send(Session& session, std::vector<Planned>& all, oci::Signer* signer) {
+// Content, attestations, signatures, tags: whoever pulls a tag finds what it names
+// signed.
+void send(Session& session, std::vector<Planned>& all, PushSigning& signing) {
   for (Planned& one : all) {
     oci::Activity activity(session.progress(), "push to " + one.push.to.name());
     push_content(one.push, one.tags, activity, session.stop());
     activity.end(oci::Outcome::done);
   }
-  if (signer != nullptr) {
-    for (const Planned& one : all)
-      sign(session, *signer, one);
+  for (Planned& one : all) {
+    if (one.rule)
+      one.is_signed = signing.sign(*one.rule, {one.plan, one.image, one.push});
   }
   for (Planned& one : all) {
     if (session.stop().stop_requested()) throw oci::Cancelled();
     push_tags(one.push, one.tags);
   }
-}
-
-std::unique_ptr<oci::Signer> pushing_signer(Session& session) {
-  const auto& keys = session.options().keys;
-  if (keys.empty() || session.options().dry_run) return nullptr;
-  if (keys.size() > 1) {
-    throw oci::Error(oci::Errc::bad_input, "a push is signed with one key")
-        .add_hint("sign with the others afterwards: `lithify sign --key …`");
-  }
-  return open_signer(session, keys.front());
 }
 
 }  // namespace
@@ -180,17 +178,22 @@ std::vector<PushTarget> push_targets(const ImagePlan& image, const Options& opti
   return targets;
 }
 
-std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& plans,
+std::vector<Pushed> push_all(const BuildFacts& facts,
                              const std::vector<PackedImage>& images) {
-  // Before anything is sent: a passphrase may be wrong.
-  const std::unique_ptr<oci::Signer> signer = pushing_signer(session);
+  Session& session = facts.session;
+  const Recipe& recipe = facts.prepared.workspace.recipe;
   for (const auto& [layer, repository] : session.known_layers())
     session.registries().registries().seen(layer, repository);
+  PushSigning signing(facts);
   std::vector<Planned> all;
   std::vector<std::string> mount_from = repositories_of_bases(session);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    for (const PushTarget& target : push_targets(plans[i], session.options())) {
-      all.push_back(planned(session, images[i], target, mount_from));
+    const ImagePlan& plan = facts.prepared.plan.images[i];
+    const auto rule = sign_rule(plan, session.options(), recipe.directory);
+    if (rule && !session.options().dry_run) signing.open(*rule);
+    for (const PushTarget& target : push_targets(plan, session.options())) {
+      all.push_back(planned(session, {plan, images[i], target}, mount_from));
+      all.back().rule = rule;
       mount_from.push_back(target.repository);
     }
   }
@@ -200,10 +203,12 @@ std::vector<Pushed> push_all(Session& session, const std::vector<ImagePlan>& pla
       session.tell(foretold(one));
     return {};
   }
-  send(session, all, signer.get());
+  send(session, all, signing);
   std::vector<Pushed> pushed;
   for (Planned& one : all) {
-    pushed.push_back({one.image, one.push.to.name(), one.push.root, std::move(one.tags)});
+    pushed.push_back({one.image.name, one.push.to.name(), one.push.root,
+                      std::move(one.tags), std::move(one.is_signed),
+                      one.plan.sign && session.options().no_sign});
   }
   return pushed;
 }
@@ -232,9 +237,26 @@ std::string push_document(const std::vector<Pushed>& pushed) {
       if (change.before) tag["before"] = change.before->str();
       entry["tags"].push_back(std::move(tag));
     }
+    if (one.is_signed) {
+      entry["signed"] = {{"keys", one.is_signed->keys},
+                         {"attested", one.is_signed->claims},
+                         {"documents", one.is_signed->documents},
+                         {"added", one.is_signed->added}};
+    }
     document["pushed"].push_back(std::move(entry));
   }
   return oci::canonical_json(document) + "\n";
+}
+
+std::string push_check_line(const std::vector<Pushed>& pushed) {
+  for (const Pushed& one : pushed) {
+    if (!one.is_signed) continue;
+    return "check it with: " +
+           verify_line(one.is_signed->keys.front(),
+                       one.repository + "@" + one.root.digest.str()) +
+           "\n";
+  }
+  return "";
 }
 
 std::string push_summary(const std::vector<Pushed>& pushed) {
@@ -243,6 +265,8 @@ std::string push_summary(const std::vector<Pushed>& pushed) {
     text += fmt::format("pushed {}@{}\n", one.repository, one.root.digest.str());
     for (const TagChange& change : one.tags)
       text += fmt::format("  tag  {}  {}\n", change.tag.name, word_for(change.kind));
+    if (one.is_signed) text += signed_line(*one.is_signed);
+    if (one.left_unsigned) text += "  not signed: --no-sign\n";
   }
   return text;
 }

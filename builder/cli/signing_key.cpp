@@ -1,10 +1,15 @@
 #include "builder/cli/signing_key.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
+
 #include "oci/base/error.h"
 #include "oci/sign/key_reference.h"
 #include "oci/sign/private_key.h"
 
 #include "builder/cli/ask.h"
+#include "builder/cli/text.h"
 
 namespace lithify {
 
@@ -37,6 +42,14 @@ std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& re
     }
   }
   return oci::load_signer(reference, session.environment(), secret, session.stop());
+}
+
+std::string verify_line(const std::string& key, const std::string& image) {
+  std::filesystem::path file = std::filesystem::path(key).replace_extension(".pub");
+  std::error_code problem;
+  if (!std::filesystem::exists(file, problem)) file = "KEY.pub";
+  return fmt::format("cosign verify --key {} --insecure-ignore-tlog=true {}",
+                     visible(file.string()), image);
 }
 
 }  // namespace lithify

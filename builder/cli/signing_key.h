@@ -19,4 +19,8 @@ oci::Secret passphrase(Session& session, const std::string& what, bool twice);
 // The key at `reference`. Its passphrase is asked for only if it has one.
 std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& reference);
 
+// "cosign verify …": what others type to see that `key` signed the image, "REF@digest".
+// The public key stands where `key generate` would have put it.
+std::string verify_line(const std::string& key, const std::string& image);
+
 }  // namespace lithify

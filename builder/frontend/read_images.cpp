@@ -10,6 +10,7 @@
 #include "builder/frontend/known_platforms.h"
 #include "builder/frontend/read_config.h"
 #include "builder/frontend/read_push.h"
+#include "builder/frontend/read_sign.h"
 #include "builder/frontend/read_steps.h"
 #include "builder/plan/suggest.h"
 
@@ -128,6 +129,10 @@ void ImageReader::read_image(Declared& image) {
     const Scope pushing = push_scope(scope);
     const YamlNode expanded = expand_field(*push, "push", pushing, problems_);
     recipe.push = read_push(&expanded, pushing, problems_);
+  }
+  if (const YamlNode* sign = own_or_default(*image.node, "sign")) {
+    recipe.sign =
+        read_sign(expand_field(*sign, "sign", push_scope(scope), problems_), problems_);
   }
   for (const oci::Platform& platform : platforms_of(*image.node, scope))
     read_variant(image, platform, for_platform(scope, platform));

@@ -324,6 +324,22 @@ const Shape k_push_target = record({
     {"compression", nullptr, ""},
 });
 const Shape k_push = list_of(k_push_target);
+const Shape k_keys = some(one_or_more(k_some_text));
+const Shape k_claim = choice({"sbom-spdx", "sbom-cyclonedx", "provenance"});
+const Shape k_claims = list_of(k_claim);
+const Shape k_sign_form = choice({"both", "classic", "bundle"});
+const Shape k_sign = nullable(record({
+    {"key", &k_keys,
+     "Keys that sign: a file, `env://VARIABLE`, or `NAME://ID` for one that the program "
+     "sigstore-kms-NAME keeps.",
+     "", true},
+    {"attest", &k_claims, "What is said about the image, and signed too.", "nothing"},
+    {"format", &k_sign_form,
+     "`classic` for cosign 2 and podman, `bundle` for cosign 3, or both.", "both"},
+    {"mirror-att", &k_boolean,
+     "Whether attestations also go where cosign 2 looks for them.", "false"},
+    {"keyless", nullptr, ""},
+}));
 
 const Shape k_image = {
     .form = Form::record,
@@ -344,7 +360,7 @@ const Shape k_image = {
         {"name", nullptr, ""},
         {"tests", nullptr, ""},
         {"policy", nullptr, ""},
-        {"sign", nullptr, ""},
+        {"sign", &k_sign, "What a push signs; `null` for nothing.", "that of the file"},
         {"push", &k_push, "Registries the image is pushed to.", "those of the file"},
     }};
 const Shape k_images = some(map_of(Type::image_name, k_image));
@@ -362,7 +378,7 @@ const Shape k_file = record({
     {"include", nullptr, ""},
     {"stages", nullptr, ""},
     {"policy", nullptr, ""},
-    {"sign", nullptr, ""},
+    {"sign", &k_sign, "What a push signs of images that do not say so themselves."},
     {"push", &k_push, "Where images are pushed that do not say so themselves."},
 });
 

@@ -46,6 +46,7 @@ struct ImagePlan {
   std::map<std::string, std::string> annotations;
   Layering layering;
   std::vector<PushTarget> push;
+  std::optional<SignRule> sign;
   RebuildCheck rebuild_check = RebuildCheck::never;
 };
 

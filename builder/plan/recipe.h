@@ -283,6 +283,20 @@ struct PushTarget {
   Place place;
 };
 
+// What a push signs, and what it says about the image.
+struct SignRule {
+  enum class Claim { sbom_spdx, sbom_cyclonedx, provenance };
+  // classic: what cosign 2 and podman read; bundle: what cosign 3 reads.
+  enum class Form { both, classic, bundle };
+  // "env://VARIABLE", "NAME://ID", or a file: relative to the build file's directory, or
+  // absolute.
+  std::vector<std::string> keys;
+  std::vector<Claim> attest;  // in the order written, each once
+  Form form = Form::both;
+  bool mirror_att = false;  // attestations in the classic form, too
+  Place place;
+};
+
 // ---- tests
 // -----------------------------------------------------------------------------
 
@@ -384,6 +398,7 @@ struct ImageRecipe {
   std::map<std::string, std::string> annotations;
   Layering layering;
   std::vector<PushTarget> push;  // those whose `when` holds
+  std::optional<SignRule> sign;
   RebuildCheck rebuild_check = RebuildCheck::never;
 };
 

@@ -350,6 +350,7 @@ BuildPlan lower(const Recipe& recipe, const Lock& lock, const BaseManifests& bas
     made.annotations = image.annotations;
     made.layering = image.layering;
     made.push = image.push;
+    made.sign = image.sign;
     for (const ImageVariant& variant : image.variants) {
       made.variants.push_back(lowering.lower(image, variant));
     }

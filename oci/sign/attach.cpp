@@ -2,6 +2,7 @@
 #include "oci/sign/attach.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ constexpr std::size_t k_max_objects = 1000;
 constexpr const char* k_signature = "dev.cosignproject.cosign/signature";
 constexpr const char* k_content = "dev.sigstore.bundle.content";
 constexpr const char* k_predicate_type = "dev.sigstore.bundle.predicateType";
+constexpr const char* k_classic_predicate_type = "predicateType";
 constexpr std::string_view k_envelope_type = "application/vnd.dsse.envelope.v1+json";
 constexpr std::string_view k_empty_type = "application/vnd.oci.empty.v1+json";
 constexpr std::string_view k_empty = "{}";
@@ -73,28 +75,20 @@ bool is_signed_by(const Descriptor& layer, const std::string& payload,
   return bytes && key.verifies(as_bytes(payload), as_bytes(*bytes));
 }
 
-bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wanted) {
-  const std::string payload =
-      SimpleSigning{wanted.reference, wanted.manifest.digest, wanted.annotations}.str();
-  const std::string tag = tag_of(wanted.manifest.digest, ".sig");
-  const PublicKey key = signer.public_key();
-  std::optional<Descriptor> layer;  // made once, and only if it is wanted
+// Adds a layer to a `.sig` or `.att` manifest unless `is_there` knows one of those in it.
+// `make` puts the layer's blob, once.
+bool add_classic_layer(RegistryClient& to, const std::string& tag,
+                       const std::function<bool(const Descriptor&)>& is_there,
+                       const std::function<Descriptor()>& make) {
+  std::optional<Descriptor> layer;
   bool added = false;
   to.change_tag(tag, media_type::k_manifest, [&](const std::optional<std::string>& old) {
     Manifest manifest{std::string(media_type::k_manifest), "",
                       describe("{}", media_type::k_config)};
     if (old) manifest.layers = Manifest::parse(*old, "the tag " + tag).layers;
-    const bool there = std::any_of(
-        manifest.layers.begin(), manifest.layers.end(),
-        [&](const Descriptor& one) { return is_signed_by(one, payload, key); });
-    if (there) return std::optional<std::string>();
-    if (!layer) {
-      const Signature signature = signer.sign(as_bytes(payload));
-      layer = describe(payload, SimpleSigning::k_media_type);
-      layer->annotations[k_signature] = base64_encode(std::string_view(
-          reinterpret_cast<const char*>(signature.bytes.data()), signature.bytes.size()));
-      put(to, payload);
-    }
+    if (std::any_of(manifest.layers.begin(), manifest.layers.end(), is_there))
+      return std::optional<std::string>();
+    if (!layer) layer = make();
     added = true;
     manifest.layers.push_back(*layer);
     const std::string config = classic_config(manifest.layers);
@@ -103,6 +97,47 @@ bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wa
     return std::optional(manifest.str());
   });
   return added;
+}
+
+bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wanted) {
+  const std::string payload =
+      SimpleSigning{wanted.reference, wanted.manifest.digest, wanted.annotations}.str();
+  const PublicKey key = signer.public_key();
+  return add_classic_layer(
+      to, tag_of(wanted.manifest.digest, ".sig"),
+      [&](const Descriptor& one) { return is_signed_by(one, payload, key); },
+      [&] {
+        const Signature signature = signer.sign(as_bytes(payload));
+        Descriptor layer = describe(payload, SimpleSigning::k_media_type);
+        layer.annotations[k_signature] = base64_encode(
+            std::string_view(reinterpret_cast<const char*>(signature.bytes.data()),
+                             signature.bytes.size()));
+        put(to, payload);
+        return layer;
+      });
+}
+
+// Whether this key has said this very statement in the envelope.
+bool says(const Envelope& envelope, const PublicKey& key, const std::string& statement) {
+  if (envelope.payload != statement) return false;
+  const std::string signed_bytes = envelope.signed_bytes();
+  return std::any_of(envelope.signatures.begin(), envelope.signatures.end(),
+                     [&](const EnvelopeSignature& one) {
+                       return key.verifies(as_bytes(signed_bytes), as_bytes(one.bytes));
+                     });
+}
+
+// What others attached may be anything.
+bool is_classic_statement(const RegistryClient& from, const Descriptor& layer,
+                          const PublicKey& key, const std::string& statement) {
+  if (layer.media_type != k_envelope_type) return false;
+  try {
+    const std::string text = text_of(from, layer, k_max_envelope);
+    return says(Envelope::parse(text, layer.digest.brief()), key, statement);
+  } catch (const Error& e) {
+    if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+    return false;
+  }
 }
 
 // The bundle of a referrer; nullopt if the referrer is something else.
@@ -118,19 +153,17 @@ std::optional<std::string> bundle_of(const RegistryClient& from,
 
 // Whether this key has attached this very statement.
 bool is_attached(const RegistryClient& from, const PublicKey& key, const Digest& manifest,
-                 const std::string& statement) {
+                 const Statement& said, const std::string& statement) {
   for (const Descriptor& which : from.referrers(manifest, "")) {
+    // An SBOM may be large, and is no other claim.
+    const auto type = which.annotations.find(k_predicate_type);
+    if (type != which.annotations.end() && type->second != said.predicate_type) continue;
     try {
       const auto text = bundle_of(from, which);
       if (!text) continue;
       const Bundle bundle = Bundle::parse(*text, which.digest.brief());
       const Envelope* envelope = bundle.envelope();
-      if (envelope == nullptr || envelope->payload != statement) continue;
-      const std::string signed_bytes = envelope->signed_bytes();
-      if (key.verifies(as_bytes(signed_bytes),
-                       as_bytes(envelope->signatures.front().bytes))) {
-        return true;
-      }
+      if (envelope != nullptr && says(*envelope, key, statement)) return true;
     } catch (const Error& e) {
       // What others attached may be anything.
       if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
@@ -153,7 +186,8 @@ std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor&
 bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
                       const Statement& statement) {
   const std::string text = statement.str();
-  if (is_attached(to, signer.public_key(), manifest.digest, text)) return false;
+  if (is_attached(to, signer.public_key(), manifest.digest, statement, text))
+    return false;
   const std::string bundle = Bundle::sign_envelope(k_in_toto_type, text, signer).str();
   put(to, k_empty);
   put(to, bundle);
@@ -171,15 +205,34 @@ bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& mani
   return true;
 }
 
+bool attach_classic_statement(RegistryClient& to, Signer& signer,
+                              const Descriptor& manifest, const Statement& statement) {
+  const std::string text = statement.str();
+  const PublicKey key = signer.public_key();
+  return add_classic_layer(
+      to, tag_of(manifest.digest, ".att"),
+      [&](const Descriptor& one) { return is_classic_statement(to, one, key, text); },
+      [&] {
+        const std::string envelope = Envelope::sign(k_in_toto_type, text, signer).str();
+        put(to, envelope);
+        Descriptor layer = describe(envelope, k_envelope_type);
+        layer.annotations = {{k_signature, ""},
+                             {k_classic_predicate_type, statement.predicate_type}};
+        return layer;
+      });
+}
+
 Attached attach_signature(RegistryClient& to, Signer& signer,
-                          const ImageSignature& signature) {
+                          const ImageSignature& signature, AttachedForm form) {
   Statement statement;
   statement.subjects = {Subject::of(signature.manifest.digest)};
   statement.subjects.front().annotations = signature.annotations;
   statement.predicate_type = predicate::k_image_signature;
   Attached attached;
-  attached.classic = attach_classic(to, signer, signature);
-  attached.bundle = attach_statement(to, signer, signature.manifest, statement);
+  if (form != AttachedForm::bundle)
+    attached.classic = attach_classic(to, signer, signature);
+  if (form != AttachedForm::classic)
+    attached.bundle = attach_statement(to, signer, signature.manifest, statement);
   return attached;
 }
 

@@ -28,11 +28,14 @@ struct Attached {
   bool bundle = false;   // a referrer was added
 };
 
-// Both forms: the classic one for cosign 2, podman and what reads as they do, and the
-// bundle for cosign 3, which does not look at the first once there is any bundle. Safe
-// against others who sign the same image at the same time.
+// The classic form is for cosign 2, podman and what reads as they do, the bundle for
+// cosign 3, which does not look at the first once there is any bundle.
+enum class AttachedForm { both, classic, bundle };
+
+// Safe against others who sign the same image at the same time.
 Attached attach_signature(RegistryClient& to, Signer& signer,
-                          const ImageSignature& signature);
+                          const ImageSignature& signature,
+                          AttachedForm form = AttachedForm::both);
 
 // What of an image is signed: the index and the image of each platform, or the one image.
 std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor& root);
@@ -41,6 +44,11 @@ std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor&
 // already. `predicate` is the text of a JSON object.
 bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
                       const Statement& statement);
+
+// The same in the classic form: a layer of the tag sha256-<hex>.att, where cosign 2
+// looks.
+bool attach_classic_statement(RegistryClient& to, Signer& signer,
+                              const Descriptor& manifest, const Statement& statement);
 
 // Offers everything that is attached to the manifest in any form, at most 1,000 of each.
 // What cannot be read is left out with a line in `unread`; a registry that does not

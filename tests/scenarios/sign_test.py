@@ -2,6 +2,7 @@
 installed."""
 import concurrent.futures
 import os
+import shutil
 import unittest
 
 from registry_scenario import RegistryScenario
@@ -69,6 +70,41 @@ class Sign(RegistryScenario):
                              env={"COSIGN_PASSWORD": "hunter2"}, status=2)
         self.assertIn("does not open", wrong.stderr)
         self.assertEqual(self.server.tags("team/third"), [])
+
+    def test_the_build_file_says_who_signs(self):
+        self.key()
+        self.key("other")
+        file = self.folder / "project/lithify.yaml"
+        shutil.copy(self.folder / "mine.key", file.parent / "mine.key")
+        text = file.read_text()
+        ref = f"{self.server.host}/team/named:1"
+
+        def push(sign, *args, **kwargs):
+            file.write_text(f"{text}sign: {sign}\n")
+            return self.lithify("push", "--tag", ref, *args, cwd=file.parent, env=PASSWORD,
+                                **kwargs)
+        unsigned = push("{key: mine.key}", "--no-sign").stderr
+        self.assertIn("not signed: --no-sign", unsigned)
+        self.lithify("verify", "--key", "mine.pub", ref, "-q", cwd=self.folder, status=4)
+        signed = push("{key: 'file://mine.key'}").stderr
+        self.assertRegex(signed, r"check it with: cosign verify --key \S+ "
+                         rf"--insecure-ignore-tlog=true {ref[:-2]}@sha256:[0-9a-f]{{64}}\n")
+        self.lithify("verify", "--key", "mine.pub", ref, "-q", cwd=self.folder)
+        self.server.forget()
+        self.assertIn("as it was", push("{key: mine.key}").stderr)
+        self.assertEqual({one.split()[0] for one in self.server.requests()} -
+                         {"GET", "HEAD"}, set())
+        push("{key: mine.key}", "--key", "../other.key")
+        self.lithify("verify", "--key", "other.pub", ref, "-q", cwd=self.folder)
+        ref = f"{self.server.host}/team/broken:1"
+        refused = push("{key: gone.key}", status=2).stderr
+        self.assertIn("gone.key", refused)
+        self.assertIn("lithify.yaml:", refused)
+        self.assertEqual(self.server.tags("team/broken"), [])
+        self.assertIn("not built by this version",
+                      push("{keyless: true}", status=2).stderr)
+        self.assertIn("exclude each other",
+                      push("{key: mine.key}", "--no-sign", "--key", "k", status=2).stderr)
 
     def test_an_attestation_is_found_by_its_type_and_is_no_signature(self):
         self.key()

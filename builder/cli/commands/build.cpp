@@ -56,7 +56,10 @@ class Build {
     prepared_ = prepare(session_, session_.options().operands);
     times_.resolve = lap();
     for (const ImagePlan& image : prepared_.plan.images) {
-      if (pushes_) push_targets(image, session_.options());
+      if (pushes_) {
+        push_targets(image, session_.options());
+        sign_rule(image, session_.options(), prepared_.workspace.recipe.directory);
+      }
       destinations_.push_back(
           pushes_only_
               ? std::vector<Destination>()
@@ -270,7 +273,7 @@ class Build {
 
   void push() {
     if (!pushes_) return;
-    pushed_ = push_all(session_, prepared_.plan.images, packed_);
+    pushed_ = push_all({session_, prepared_, results_}, packed_);
     times_.push = lap();
   }
 
@@ -298,7 +301,9 @@ class Build {
         build_summary(packed_, times_, steps_) +
         (session_.caches() != nullptr ? session_.caches()->summary() : "") +
         push_summary(pushed_);
-    if (session_.wants_summary()) session_.tell(summary);
+    if (session_.wants_summary()) {
+      session_.tell(summary + (options.json ? "" : push_check_line(pushed_)));
+    }
     if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
       add_to_page(*page, summary);
   }

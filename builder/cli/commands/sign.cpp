@@ -1,7 +1,5 @@
 // lithify sign, attest and verify: names under images, claims about them, and whether to
 // believe either.
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -93,15 +91,6 @@ std::string report_text(const oci::VerifyReport& report) {
                         visible(check.evidence));
   }
   return text;
-}
-
-// What others type to see the same. The public key stands where `key` would have put it.
-std::string verify_line(const std::string& key, const std::string& image) {
-  std::filesystem::path file = std::filesystem::path(key).replace_extension(".pub");
-  std::error_code problem;
-  if (!std::filesystem::exists(file, problem)) file = "KEY.pub";
-  return fmt::format("cosign verify --key {} --insecure-ignore-tlog=true {}",
-                     visible(file.string()), image);
 }
 
 }  // namespace

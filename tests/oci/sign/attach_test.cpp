@@ -126,3 +126,49 @@ TEST_CASE("what strangers attached is told of and keeps nobody from verifying") 
   bench.sign(image, bench.key);
   CHECK(bench.verify(image, {{"mine", bench.key.public_key()}}).accepted);
 }
+
+TEST_CASE("one form is signed when only one is wanted") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  const ImageSignature signature{image, bench.client().name() + ":1"};
+  const AttachedForm form =
+      GENERATE(AttachedForm::classic, AttachedForm::bundle, AttachedForm::both);
+  const Attached done = attach_signature(bench.client(), bench.key, signature, form);
+  CHECK(done.classic == (form != AttachedForm::bundle));
+  CHECK(done.bundle == (form != AttachedForm::classic));
+  const VerifyReport report = bench.verify(image, {{"mine", bench.key.public_key()}});
+  CHECK(report.accepted);
+  CHECK(report.objects.size() == (form == AttachedForm::both ? 2 : 1));
+}
+
+TEST_CASE("an attestation is mirrored to the tag of the classic form, once") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  Statement statement;
+  statement.subjects = {Subject::of(image.digest)};
+  statement.predicate_type = predicate::k_openvex;
+  const auto mirror = [&](PrivateKey& key) {
+    return attach_classic_statement(bench.client(), key, image, statement);
+  };
+  PrivateKey other = PrivateKey::generate();
+  CHECK(mirror(bench.key));
+  CHECK_FALSE(mirror(bench.key));
+  CHECK(mirror(other));
+  statement.predicate = "{\"a\":1}";
+  CHECK(mirror(bench.key));
+  const auto document =
+      bench.client().manifest_of("sha256-" + image.digest.hex() + ".att");
+  REQUIRE(document.has_value());
+  const auto layers = Manifest::parse(*document, "the tag").layers;
+  REQUIRE(layers.size() == 3);
+  CHECK(layers[0].media_type == "application/vnd.dsse.envelope.v1+json");
+  CHECK(layers[0].annotations.at("dev.cosignproject.cosign/signature").empty());
+  CHECK(layers[0].annotations.at("predicateType") == predicate::k_openvex);
+  Expectation expected{image.digest};
+  expected.predicate_type = predicate::k_openvex;
+  CHECK(bench
+            .verify(image,
+                    {{"mine", bench.key.public_key()}, {"theirs", other.public_key()}},
+                    expected)
+            .accepted);
+}
