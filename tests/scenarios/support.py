@@ -19,6 +19,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 LITHIFY = os.environ.get("LITHIFY", str(TOP / "build/release/lithify"))
 STORE = os.environ.get("LITHIFY_TEST_STORE", str(TOP / "build/release/test-store"))
 EXAMPLES = TOP / "examples"
+PEERS = pathlib.Path(os.environ.get("LITHIFY_PEERS") or pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "lithify-peers")
 
 
 def have(program):
@@ -29,6 +31,18 @@ def needs(*programs):
     """Skips a test, with the reason, where a judge is not installed."""
     missing = [p for p in programs if not have(p)]
     return unittest.skipIf(missing, "not installed: " + ", ".join(missing))
+
+
+def peer(name):
+    """A judge that tests/scenarios/peers brought, or None."""
+    program = PEERS / "bin" / name
+    return str(program) if program.exists() else None
+
+
+def needs_peers(*names):
+    """Skips a test, with the reason, where a judge was not brought."""
+    missing = [name for name in names if not peer(name)]
+    return unittest.skipIf(missing, "run tests/scenarios/peers for: " + ", ".join(missing))
 
 
 def needs_root():
