@@ -75,6 +75,16 @@ bool is_signed_by(const Descriptor& layer, const std::string& payload,
   return bytes && key.verifies(as_bytes(payload), as_bytes(*bytes));
 }
 
+// containers/image refuses a name with neither tag nor digest, even where the image is
+// pulled by digest.
+std::string bound_name(const ImageSignature& wanted) {
+  const std::string& name = wanted.reference;
+  const std::size_t last = name.rfind('/');
+  const std::size_t path = last == std::string::npos ? 0 : last;
+  if (name.find_first_of(":@", path) != std::string::npos) return name;
+  return name + "@" + wanted.manifest.digest.str();
+}
+
 // Adds a layer to a `.sig` or `.att` manifest unless `is_there` knows one of those in it.
 // `make` puts the layer's blob, once.
 bool add_classic_layer(RegistryClient& to, const std::string& tag,
@@ -101,7 +111,7 @@ bool add_classic_layer(RegistryClient& to, const std::string& tag,
 
 bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wanted) {
   const std::string payload =
-      SimpleSigning{wanted.reference, wanted.manifest.digest, wanted.annotations}.str();
+      SimpleSigning{bound_name(wanted), wanted.manifest.digest, wanted.annotations}.str();
   const PublicKey key = signer.public_key();
   return add_classic_layer(
       to, tag_of(wanted.manifest.digest, ".sig"),

@@ -16,7 +16,7 @@ namespace oci {
 
 struct ImageSignature {
   Descriptor manifest;  // or index, in the repository
-  // The name that the classic form binds; without tag if it is signed by digest.
+  // The name that the classic form binds; one without tag is bound with the digest.
   std::string reference;
   std::map<std::string, std::string> annotations = {};
 };

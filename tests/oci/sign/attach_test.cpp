@@ -3,6 +3,7 @@
 
 #include "oci/base/error.h"
 #include "oci/image/manifest.h"
+#include "oci/sign/simple_signing.h"
 
 #include "tests/oci/sign/keys.h"
 #include "tests/support/catch.h"
@@ -28,6 +29,16 @@ struct Bench : RegistryBench {
     const Descriptor which = describe(document, media_type::k_manifest);
     client().put_manifest(which, as_bytes(document));
     return which;
+  }
+  // The names that the classic signatures of an image bind.
+  std::vector<std::string> names(const Descriptor& image) {
+    std::vector<std::string> found;
+    const auto document = client().manifest_of("sha256-" + image.digest.hex() + ".sig");
+    for (const Descriptor& layer : Manifest::parse(document.value(), "it").layers) {
+      const auto blob = client().open({layer.digest, layer.size});
+      found.push_back(SimpleSigning::parse(read_all(*blob, 10000, "it"), "it").reference);
+    }
+    return found;
   }
   Attached sign(const Descriptor& image, PrivateKey& by,
                 std::map<std::string, std::string> annotations = {}) {
@@ -61,6 +72,25 @@ TEST_CASE("an image is signed in both forms, and once") {
   CHECK(report.accepted);
   CHECK(report.objects.size() == 2);
   CHECK(bench.unread.empty());
+}
+
+TEST_CASE("pitfall 17: what is signed without a tag is bound by its digest") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  const std::string name = bench.client().name();
+  const std::string by_digest = name + "@" + image.digest.str();
+  attach_signature(bench.client(), bench.key, {image, name});
+  CHECK(bench.names(image) == std::vector{by_digest});
+  Expectation expected{image.digest};
+  expected.reference = Reference::parse(by_digest);
+  const VerifyReport report =
+      bench.verify(image, {{"mine", bench.key.public_key()}}, expected);
+  CHECK(report.objects.size() == 2);
+  for (const ObjectReport& object : report.objects)
+    CHECK(object.accepted());
+  attach_signature(bench.client(), bench.key, {image, name + ":1"});
+  attach_signature(bench.client(), bench.key, {image, by_digest});
+  CHECK(bench.names(image) == std::vector{by_digest, name + ":1"});
 }
 
 TEST_CASE("a second key signs beside the first") {
