@@ -11,9 +11,9 @@ from registry_scenario import RegistryScenario
 class Twin(typing.NamedTuple):
     """Something attached that is not what it should be.
 
-    make: attaches it; may return how to undo what is not attached. check: what lithify names. accepted_by: the
-    judges that accept it all the same, each with the reason; the others reject it. key: the
-    name of the key that is trusted.
+    make: attaches it; may return how to undo what is not attached. check: what lithify
+    names. accepted_by: the judges that accept it all the same, each with the reason; the
+    others reject it. key: the name of the key that is trusted.
     """
 
     name: str

@@ -75,24 +75,24 @@ TWINS = [
     Twin("another registry", signed(text(lambda test: test.server.host.encode(),
                                          b"elsewhere.example")), "reference",
          by(COSIGN, NAME)),
-    Twin("another tag", signed(text(b"team/app:1", b"team/app:2")), "reference",
+    Twin("pitfall 17: another tag", signed(text(b"team/app:1", b"team/app:2")), "reference",
          by(COSIGN, NAME)),
     Twin("another type", signed(text(b"cosign container", b"atomic container")), "form",
          by(COSIGN, "cosign compares the digest alone")),
     Twin("a payload cut off, and signed so", signed(lambda test: test.payload[:-1]),
          "form"),
     Twin("a payload that its registry cut off", cut_on_disk, "all keys"),
-    Twin("a member twice", signed(text(b'"optional":', b'"optional":null,"optional":')),
-         "form", by(COSIGN, LAST)),
+    Twin("pitfall 36: a member twice", signed(text(
+        b'"optional":', b'"optional":null,"optional":')), "form", by(COSIGN, LAST)),
     Twin("two digests", signed(lambda test: changed(
         test.payload, b'{"docker-manifest-digest"',
         b'{"docker-manifest-digest":"%s","docker-manifest-digest"'
         % digest_of(b"other").encode())), "form", by(COSIGN, LAST)),
     Twin("a member more", signed(text(b'{"critical":{', b'{"critical":{"more":1,')),
          "form", by(COSIGN, LOOSE)),
-    Twin("no `optional`", signed(lambda test: json.dumps(
+    Twin("pitfall 16: no `optional`", signed(lambda test: json.dumps(
         {"critical": json.loads(test.payload)["critical"]}).encode()), "form"),
-    Twin("a time that is a text", signed(text(
+    Twin("pitfall 16: a time that is a text", signed(text(
         b'"stage":', b'"timestamp":"today","stage":')), "form",
          by(COSIGN, "cosign knows no timestamp")),
     Twin("a line break in the base64", lambda test: test.at.put_classic(
@@ -103,11 +103,11 @@ TWINS = [
          "signature", key="rsa"),
     Twin("a signature by RSA before a key of EC", signed(lambda test: test.payload, "rsa"),
          "signature"),
-    Twin("RSA with PSS", signed(lambda test: test.payload, "rsa", pss=True), "signature",
-         key="rsa"),
+    Twin("pitfall 6: RSA with PSS", signed(lambda test: test.payload, "rsa", pss=True),
+         "signature", key="rsa"),
     Twin("RSA with SHA-512", signed(lambda test: test.payload, "rsa", hash_name="sha512"),
          "signature", key="rsa"),
-    Twin("P-384 with SHA-384", signed(lambda test: test.payload, "p384",
+    Twin("pitfall 6: P-384 with SHA-384", signed(lambda test: test.payload, "p384",
                                       hash_name="sha384"), "signature", key="p384"),
     Twin("P-521 with SHA-512", signed(lambda test: test.payload, "p521",
                                       hash_name="sha512"), "signature", key="p521"),
