@@ -43,6 +43,7 @@ constexpr std::array k_commands = {
     Command{"attest", run_attest},
     Command{"verify", run_verify},
     Command{"inspect", run_inspect},
+    Command{"diff", run_diff},
     Command{"cache", run_cache},
     Command{"schema", run_schema, false},
     Command{"version", run_version, false},

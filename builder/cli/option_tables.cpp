@@ -141,7 +141,7 @@ constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push;
 constexpr unsigned k_builders = k_build | k_plan | k_push;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
                               k_tag | k_join | k_login | k_doctor | k_sign | k_attest |
-                              k_verify;
+                              k_verify | k_diff | k_reproduce;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
@@ -153,7 +153,7 @@ constexpr Flag k_flags[] = {
      add_platforms},
     {0, "--locked", "", k_builders, "refuse to write lithify.lock; exit 5 if it is stale",
      set<&Options::locked>},
-    {0, "--offline", "", k_builders | k_lock | k_inspect,
+    {0, "--offline", "", k_builders | k_lock | k_inspect | k_diff | k_reproduce,
      "use no network; what is not in the store is an error", set<&Options::offline>},
     {0, "--allow-repacked", "", k_builders,
      "take an archive whose bytes changed but whose content is what the lock says",
@@ -329,6 +329,10 @@ constexpr CommandText k_commands[] = {
      "IMAGE is the directory of an OCI layout, an archive, the name of an image that was "
      "built here, or a reference to one in a registry; of several in one place, "
      "PLACE:NAME. PATH lists the files below it with the layer that each came from."},
+    {"diff", k_diff, "A B", 2, "show what two images do not have in common, and why",
+     "Compares indexes, manifests, configurations and layers. Names each difference down "
+     "to the field of a header or the byte of a file, with its likely cause: a clock, a "
+     "package, an encoder, the base, a mode. Exit code 4 if there is any."},
     {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
      "list or shrink the store",
      "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "

@@ -84,6 +84,8 @@ enum Takers : unsigned {
   k_sign = 1U << 14,
   k_verify = 1U << 15,
   k_attest = 1U << 16,
+  k_diff = 1U << 20,
+  k_reproduce = 1U << 21,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

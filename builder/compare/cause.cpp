@@ -83,10 +83,12 @@ class Search {
     if (difference_.document == "configuration") {
       if (starts_with(field, "history[") && is_history_of_base()) return base();
       if (const auto cause = clock()) return *cause;
-      return {CauseKind::settings, "", "the configuration that was asked for differs",
+      return {CauseKind::settings, "config",
+              "the configuration that was asked for differs",
               "compare `config:` of the build files, and the arguments"};
     }
-    return {CauseKind::settings, "", "the build files ask for different documents",
+    return {CauseKind::settings, "documents",
+            "the build files ask for different documents",
             "compare platforms and annotations"};
   }
 
@@ -157,16 +159,15 @@ class Search {
     const std::string hint =
         "let what writes it take SOURCE_DATE_EPOCH, or leave the file out";
     const std::string field = clock_field(difference_.head, difference_.offset);
+    const std::string sentence =
+        difference_.kind == Kind::content ? "a clock in a file" : "a clock in a value";
     if (difference_.kind == Kind::content && !field.empty())
-      return Cause{CauseKind::clock, "", "a clock in a file: " + field, hint};
+      return Cause{CauseKind::clock, "", sentence, hint, field};
     const auto times =
         clock_text(difference_.before, *difference_.first, *difference_.second);
     if (!times) return std::nullopt;
-    return Cause{CauseKind::clock, "",
-                 fmt::format("a clock in {}: {} in the first, {} in the second",
-                             difference_.kind == Kind::content ? "a file" : "a value",
-                             times->first, times->second),
-                 hint};
+    return Cause{CauseKind::clock, "", sentence, hint,
+                 times->first + ", " + times->second};
   }
 
   std::optional<Cause> of_header() const {
@@ -200,15 +201,19 @@ class Search {
 
   Cause rest() const {
     if (difference_.kind == Kind::platform) {
-      return {CauseKind::settings, "", "the images are built for different platforms"};
+      return {CauseKind::settings, "platforms",
+              "the images are built for different platforms"};
+    }
+    if (difference_.kind == Kind::layer) {
+      return {CauseKind::settings, "steps", "the images have different steps",
+              "compare the build files, and what `when:` switches off"};
     }
     const auto changed = changed_packages(known_, difference_.platform);
     if (!changed.empty()) {
       return {
           CauseKind::unknown, "",
-          fmt::format("it belongs to no package; {} packages changed, it may follow from "
-                      "them",
-                      changed.size())};
+          fmt::format("it belongs to no package, but may follow from {}, which changed",
+                      changed.front().name)};
     }
     return {CauseKind::unknown, "", "no cause that is known by its looks"};
   }

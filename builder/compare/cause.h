@@ -39,6 +39,8 @@ struct Cause {
   std::string
       sentence;  // "the package tzdata is 2026a in the first, 2026b in the second"
   std::string hint = {};  // what to do; may be empty
+  std::string evidence =
+      {};  // of this one difference: "20:01:14, 20:01:15"; may be empty
   bool operator==(const Cause&) const = default;
 };
 

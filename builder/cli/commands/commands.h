@@ -24,6 +24,7 @@ int run_sign(Session& session);
 int run_attest(Session& session);
 int run_verify(Session& session);
 int run_inspect(Session& session);
+int run_diff(Session& session);
 int run_cache(Session& session);
 int run_schema(Session& session);
 int run_version(Session& session);

@@ -112,7 +112,7 @@ TEST_CASE("mistakes on the command line say what to type") {
       {"schema", "foo"},
       {"help", "build", "lock"},
       {"inspect", "a", "b", "c"},
-      {"diff"},
+      {"explain"},
       {"rmi", "app"},
   };
   std::string text;

@@ -78,7 +78,7 @@ TEST_CASE("a file of a package that changed is named after the package") {
   CHECK(changed_packages(known, k_amd64) ==
         std::vector<lithify::ChangedPackage>{{"tzdata", "2026a", "2026b"}});
   CHECK(cause_of(at(Kind::content, "etc/other", "1", "2"), known)
-            .sentence.find("1 packages changed") != std::string::npos);
+            .sentence.find("may follow from tzdata") != std::string::npos);
 }
 
 TEST_CASE("a file of a package that did not change was changed by somebody else") {
@@ -112,9 +112,8 @@ TEST_CASE("a clock in a file is named with its two times") {
   difference.before = "built 2026-11-26T20:01:1";
   const Cause cause = cause_of(difference, {});
   CHECK(cause.kind == CauseKind::clock);
-  CHECK(cause.sentence ==
-        "a clock in a file: 2026-11-26T20:01:14 in the first, "
-        "2026-11-26T20:01:15 in the second");
+  CHECK(cause.sentence == "a clock in a file");
+  CHECK(cause.evidence == "2026-11-26T20:01:14, 2026-11-26T20:01:15");
   CHECK_FALSE(cause.hint.empty());
 }
 
