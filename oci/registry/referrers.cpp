@@ -120,16 +120,37 @@ bool RegistryClient::put_if_still(std::string_view tag, const Descriptor& which,
   throw refusal(answer, primary(), fmt::format("writing the tag {}:{}", name_, tag));
 }
 
+// Without those that the registry does not have any more.
+void RegistryClient::keep_present(std::vector<Descriptor>& list) const {
+  list.erase(std::remove_if(list.begin(), list.end(),
+                            [&](const Descriptor& one) {
+                              return !get_document_at(http_->count() - 1,
+                                                      one.digest.str());
+                            }),
+             list.end());
+}
+
 void RegistryClient::add_to_fallback(const Descriptor& which, const Descriptor& subject) {
   const std::string tag = fallback_tag(subject.digest);
-  change_tag(tag, media_type::k_index, [&](const std::optional<std::string>& old) {
+  bool prunes = false;
+  const TagChanger change = [&](const std::optional<std::string>& old) {
     Index index;
     if (old) index = Index::parse(*old, "the tag " + tag);
     if (names(index, which.digest)) return std::optional<std::string>();
+    if (prunes) keep_present(index.manifests);
     index.media_type = media_type::k_index;
     index.manifests.push_back(which);
     return std::optional(index.str());
-  });
+  };
+  try {
+    change_tag(tag, media_type::k_index, change);
+  } catch (const Error& e) {
+    // Registries refuse a list that names what their garbage collection deleted. What is
+    // still there stays in it.
+    if (e.code() != Errc::bad_input) throw;
+    prunes = true;
+    change_tag(tag, media_type::k_index, change);
+  }
 }
 
 // Two who change it at once may each lose the other's change, since hardly any server

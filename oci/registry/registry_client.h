@@ -153,6 +153,7 @@ class RegistryClient final : public Repository {
       const Digest& subject, std::string_view artifact_type) const;
   bool put_if_still(std::string_view tag, const Descriptor& which,
                     const std::string& content, const std::optional<Digest>& before);
+  void keep_present(std::vector<Descriptor>& list) const;
   void add_to_fallback(const Descriptor& which, const Descriptor& subject);
 
   Registries& shared_;

@@ -338,6 +338,39 @@ TEST_CASE("a fallback tag that another writes at the same time loses no entry") 
         Lines{a.digest.str(), b.digest.str()});
 }
 
+TEST_CASE("a fallback tag forgets what the registry's garbage collection deleted") {
+  World world({.referrers = false});
+  const Descriptor image = world.image("one");
+  const Descriptor gone = world.sign(image);
+  const Descriptor kept = world.sign(image, "test/sbom");
+  const std::string tag = "sha256-" + image.digest.hex();
+  Rule refuses = answers(
+      "PUT", "/manifests/" + tag, 400,
+      R"({"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]})");
+  refuses.times = 3;  // as often as one write is tried
+  world.server.add(refuses);
+  SECTION("404 for one of the list") {
+    world.server.add(always(answers("GET", "/manifests/" + gone.digest.str(), 404)));
+    const Descriptor fresh = world.sign(image, "test/signature-2");
+    CHECK(digests(world.client().referrers(image.digest, "")) ==
+          Lines{kept.digest.str(), fresh.digest.str()});
+  }
+  SECTION("403 for one of the list: it may be there") {
+    world.server.add(always(answers("GET", "/manifests/" + gone.digest.str(), 403)));
+    CHECK(failure_in([&] { world.sign(image, "test/signature-2"); }).code ==
+          Errc::denied);
+    CHECK(digests(world.client().referrers(image.digest, "")) ==
+          Lines{gone.digest.str(), kept.digest.str()});
+  }
+  SECTION("another reason: told as it is") {
+    world.server.add(always(answers("PUT", "/manifests/" + tag, 400)));
+    CHECK(failure_in([&] { world.sign(image, "test/signature-2"); }).code ==
+          Errc::bad_input);
+    CHECK(digests(world.client().referrers(image.digest, "")) ==
+          Lines{gone.digest.str(), kept.digest.str()});
+  }
+}
+
 TEST_CASE("a fallback tag that always changes is given up") {
   World world({.referrers = false});
   const Descriptor image = world.image("one");
