@@ -1,0 +1,219 @@
+// program: from here on only what the plan says is left of the host.
+#include "builder/sandbox/launcher/program.h"
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dirent.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "builder/sandbox/launcher/confine.h"
+#include "builder/sandbox/launcher/kernel.h"
+#include "builder/sandbox/launcher/tell.h"
+
+namespace lithify {
+
+namespace {
+
+constexpr int k_watch_milliseconds = 50;
+
+// As execvp does, but with the PATH that the program gets.
+void execute(const char* const* argv, const char* const* env) {
+  auto* const words = const_cast<char* const*>(argv);
+  auto* const names = const_cast<char* const*>(env);
+  if (std::strchr(argv[0], '/') != nullptr) {
+    ::execve(argv[0], words, names);
+    return;
+  }
+  const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (; *env != nullptr; ++env) {
+    if (std::strncmp(*env, "PATH=", 5) == 0) path = *env + 5;
+  }
+  int error = ENOENT;
+  while (true) {
+    const int length = static_cast<int>(std::strcspn(path, ":"));
+    char file[PATH_MAX];
+    const int wanted = std::snprintf(file, sizeof file, "%.*s/%s", length, path, argv[0]);
+    if (wanted > 0 && wanted < static_cast<int>(sizeof file)) {
+      ::execve(file, words, names);
+      if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    }
+    if (path[length] == 0) break;
+    path += length + 1;
+  }
+  errno = error;
+}
+
+void become_user(const PlanReader& plan) {
+  const WirePlan& wire = plan.plan();
+  const bool may_set_groups =
+      plan.has(k_wire_id_range) || !plan.has(k_wire_user_namespace);
+  if (may_set_groups)
+    must(::setgroups(wire.groups.count, plan.groups()), "setting supplementary groups");
+  must(::setresgid(wire.gid, wire.gid, wire.gid), "becoming the group of the program");
+  must(::setresuid(wire.uid, wire.uid, wire.uid), "becoming the user of the program");
+}
+
+}  // namespace
+
+[[noreturn]] void run_program(const PlanReader& plan, int landlock_root) {
+  const WirePlan& wire = plan.plan();
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  set_limits(wire);
+  set_cpus(wire.cpus);
+  if (plan.has(k_wire_fixed_addresses))
+    must(::personality(ADDR_NO_RANDOMIZE), "fixing addresses");
+  keep_capabilities(program_capabilities());
+  become_user(plan);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user cleared it
+  ::umask(022);
+  must(::chdir(plan.text(wire.cwd)), "entering the working directory",
+       plan.text(wire.cwd));
+  char here[PATH_MAX];
+  // The kernel says "(unreachable)" of a directory that is not below the root.
+  if (::syscall(SYS_getcwd, here, sizeof here) < 0 || here[0] != '/') {
+    errno = EXDEV;
+    fail("entering the working directory", plan.text(wire.cwd));
+  }
+  const auto** argv = static_cast<const char**>(
+      std::calloc(wire.argv.count + wire.env.count + 2, sizeof(char*)));
+  if (argv == nullptr) fail("reading the words of the program");
+  const char** env = argv + wire.argv.count + 1;
+  plan.pointers(wire.argv, argv);
+  plan.pointers(wire.env, env);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  must(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "giving up new privileges");
+  set_landlock(landlock_root);
+  set_seccomp(plan);
+  tell(k_wire_started);
+  execute(argv, env);
+  fail("starting", argv[0]);
+}
+
+namespace {
+
+void tell_exit(int status) {
+  tell(k_wire_exited, "", status);
+}
+
+// Memory that processes do not share, in bytes, of all of them.
+std::uint64_t memory_in_use(DIR* proc) {
+  std::uint64_t pages = 0;
+  ::rewinddir(proc);
+  while (const dirent* entry = ::readdir(proc)) {
+    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+    char path[64];
+    std::snprintf(path, sizeof path, "%.20s/statm", entry->d_name);
+    const int file = ::openat(::dirfd(proc), path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    char text[128] = {};
+    unsigned long long resident = 0;
+    unsigned long long shared = 0;
+    if (::read(file, text, sizeof text - 1) > 0 &&
+        std::sscanf(text, "%*u %llu %llu", &resident, &shared) == 2 && resident > shared)
+      pages += resident - shared;
+    ::close(file);
+  }
+  return pages * 4096;
+}
+
+// Takes what has ended; true if `program` was among it, whose status is told.
+bool reap(int program) {
+  bool ended = false;
+  int status = 0;
+  pid_t child = 0;
+  while ((child = ::waitpid(-1, &status, WNOHANG)) > 0) {
+    if (child != program) continue;
+    tell_exit(status);
+    ended = true;
+  }
+  return ended;
+}
+
+void drain(int signals) {
+  signalfd_siginfo info;
+  while (::read(signals, &info, sizeof info) > 0) {
+  }
+}
+
+// Every child of this process and of its children, by /proc's own account.
+void kill_descendants() {
+  DIR* proc = ::opendir("/proc");
+  if (proc == nullptr) return;
+  const int self = ::getpid();
+  while (const dirent* entry = ::readdir(proc)) {
+    int candidate = std::atoi(entry->d_name);
+    int above = candidate;
+    for (int depth = 0; above > 1 && above != self && depth < 1000; ++depth) {
+      char path[64];
+      std::snprintf(path, sizeof path, "%d/stat", above);
+      char text[512] = {};
+      const int file = ::openat(::dirfd(proc), path, O_RDONLY | O_CLOEXEC);
+      if (file < 0) break;
+      const bool any = ::read(file, text, sizeof text - 1) > 0;
+      ::close(file);
+      const char* close = any ? std::strrchr(text, ')') : nullptr;
+      if (close == nullptr || std::sscanf(close, ") %*c %d", &above) != 1) break;
+    }
+    if (above == self && candidate != self && candidate > 1) ::kill(candidate, SIGKILL);
+  }
+  ::closedir(proc);
+}
+
+}  // namespace
+
+int child_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigaddset(&set, SIGTERM);
+  must(::sigprocmask(SIG_SETMASK, &set, nullptr), "blocking signals");
+  return must(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "waiting for signals");
+}
+
+int start_program(const PlanReader& plan, int landlock_root) {
+  const pid_t child = must(::fork(), "starting a process");
+  if (child == 0) run_program(plan, landlock_root);
+  return child;
+}
+
+void reap_namespace(const PlanReader& plan, int program, int proc, int signals) {
+  const std::uint64_t limit = plan.plan().memory;
+  DIR* list = limit != 0 && proc >= 0
+                  ? ::fdopendir(::openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+                  : nullptr;
+  while (true) {
+    if (reap(program)) return;
+    if (host_wants_end(signals, list != nullptr ? k_watch_milliseconds : -1)) return;
+    drain(signals);
+    if (list != nullptr && memory_in_use(list) > limit) {
+      tell(k_wire_out_of_memory);
+      return;
+    }
+  }
+}
+
+void reap_descendants(int program, int signals) {
+  while (!reap(program) && !host_wants_end(signals, -1))
+    drain(signals);
+  // What starts processes faster than they are found loses when its last one is.
+  for (int round = 0; round < 1000; ++round) {
+    ::kill(program, SIGKILL);
+    kill_descendants();
+    reap(program);
+    if (::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD) return;
+    ::usleep(1000);
+  }
+}
+
+}  // namespace lithify

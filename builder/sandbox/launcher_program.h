@@ -1,0 +1,37 @@
+// launcher_program: the launcher, which is part of this program, as a running process.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "oci/base/fd.h"
+
+namespace lithify {
+
+// A launcher that was started and has its plan. Killed and waited for when dropped.
+class Launcher {
+ public:
+  // `output` becomes its standard output and error; with `terminal` it has our streams.
+  // Errc::machine if no process can be made.
+  Launcher(const std::string& plan, int output, bool terminal);
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  pid_t pid() const { return pid_; }
+  int control() const { return control_.get(); }
+  // Everything that it started is gone afterwards: it ends its namespace first.
+  void ask_to_end();
+  void kill();
+  // Waits; the status as waitpid gives it, with what it and its children used.
+  int wait(rusage& used);
+
+ private:
+  pid_t pid_ = -1;
+  oci::Fd control_;
+  bool waited_ = false;
+};
+
+}  // namespace lithify

@@ -1,0 +1,40 @@
+// owner_map: where ids for a user namespace come from, and how they get there.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <sys/types.h>
+
+#include "builder/sandbox/sandbox.h"
+
+namespace lithify {
+
+// The 65536 ids that root gives to a sandbox: far from those of people and of other
+// programs' containers, or in a namespace that has no others, the very same.
+std::optional<OwnerMap> root_owners();
+
+// Ourselves as 0, and our range of /etc/subuid and /etc/subgid behind. nullopt: there is
+// none that is large enough.
+std::optional<OwnerMap> range_owners();
+
+// Ourselves as 0 and nobody else.
+OwnerMap single_owner();
+
+// Every id is itself: no user namespace.
+OwnerMap same_owners();
+
+// Gives the ids to the new user namespace of `process`, through newuidmap where we may
+// not do it ourselves. Errc::machine says what refused.
+void give_ids(pid_t process, const OwnerMap& owners);
+
+// The first range of at least 65535 ids that a file in the form of subuid(5) gives to the
+// user.
+struct SubordinateRange {
+  std::uint32_t start = 0;
+  std::uint32_t count = 0;
+};
+std::optional<SubordinateRange> find_subordinate(std::string_view file, uid_t user,
+                                                 std::string_view name);
+
+}  // namespace lithify
