@@ -17,7 +17,7 @@ constexpr std::size_t k_max_count = 1000;
 
 class Copying {
  public:
-  Copying(const oci::RegistryClient& from, oci::RegistryClient& to,
+  Copying(const oci::ReferringRepository& from, oci::ReferringRepository& to,
           oci::Activity& activity, std::stop_token stop)
       : from_(from), to_(to), activity_(activity), stop_(std::move(stop)) {}
 
@@ -54,8 +54,8 @@ class Copying {
     to_.put_referrer(which, oci::as_bytes(content), subject);
   }
 
-  const oci::RegistryClient& from_;
-  oci::RegistryClient& to_;
+  const oci::ReferringRepository& from_;
+  oci::ReferringRepository& to_;
   oci::Activity& activity_;
   std::stop_token stop_;
   std::set<oci::Digest> seen_;
@@ -63,9 +63,9 @@ class Copying {
 
 }  // namespace
 
-std::size_t copy_referrers(const oci::RegistryClient& from, const oci::Descriptor& root,
-                           oci::RegistryClient& to, oci::Activity& activity,
-                           std::stop_token stop) {
+std::size_t copy_referrers(const oci::ReferringRepository& from,
+                           const oci::Descriptor& root, oci::ReferringRepository& to,
+                           oci::Activity& activity, std::stop_token stop) {
   Copying copying(from, to, activity, std::move(stop));
   copying.image(root, 0);
   return copying.count();

@@ -6,15 +6,15 @@
 #include <stop_token>
 
 #include "oci/base/activity.h"
-#include "oci/registry/registry_client.h"
+#include "oci/image/referring_repository.h"
 
 namespace lithify {
 
 // Copies what refers to `root` or, if it is an index, to an image of it; and what refers
 // to that, up to depth 4 and 1,000 artifacts (more is Errc::bad_input). Returns how many.
 // The image itself is in `to` already.
-std::size_t copy_referrers(const oci::RegistryClient& from, const oci::Descriptor& root,
-                           oci::RegistryClient& to, oci::Activity& activity,
-                           std::stop_token stop);
+std::size_t copy_referrers(const oci::ReferringRepository& from,
+                           const oci::Descriptor& root, oci::ReferringRepository& to,
+                           oci::Activity& activity, std::stop_token stop);
 
 }  // namespace lithify

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Layout final : public Repository {
+class Layout final : public ReferringRepository {
  public:
   Layout(fs::path directory, bool writable, const DirectoryStore* blobs_from)
       : directory_(std::move(directory)),
@@ -94,13 +94,51 @@ class Layout final : public Repository {
                   fmt::format("no manifest {} in {} to be named `{}`",
                               manifest.digest.str(), directory_.string(), tag));
     }
-    const Fd lock = lock_directory(directory_);
-    LayoutIndex index = LayoutIndex::read(index_path());
-    index.set(tag, manifest);
-    write_whole(index_path(), index.str());
+    change_index([&](LayoutIndex& index) { index.set(tag, manifest); });
   }
   std::vector<std::string> tags() const override {
     return LayoutIndex::read(index_path()).tags();
+  }
+
+  std::optional<std::string> manifest_of(std::string_view tag) const override {
+    const auto which = resolve(tag);
+    return which ? std::optional(manifest(*which)) : std::nullopt;
+  }
+
+  std::vector<Descriptor> referrers(const Digest& subject,
+                                    std::string_view artifact_type) const override {
+    std::vector<Descriptor> found;
+    for (Descriptor& which : LayoutIndex::read(index_path()).manifests()) {
+      const auto document = referring(which);
+      if (!document || document->subject->digest != subject) continue;
+      // A descriptor may leave out what the manifest says.
+      which.artifact_type = document->artifact_type.empty() ? document->config.media_type
+                                                            : document->artifact_type;
+      which.annotations = document->annotations;
+      if (artifact_type.empty() || which.artifact_type == artifact_type)
+        found.push_back(std::move(which));
+    }
+    return found;
+  }
+
+  void put_referrer(const Descriptor& which, Bytes content,
+                    const Descriptor& /*subject*/) override {
+    put_manifest(which, content);
+    change_index([&](LayoutIndex& index) { index.add_nameless(which); });
+  }
+
+  // Under the lock, so once.
+  void change_tag(std::string_view tag, std::string_view media_type,
+                  const TagChanger& change) override {
+    check_writable();
+    change_index([&](LayoutIndex& index) {
+      const auto before = index.find(tag);
+      const auto next = change(before ? std::optional(manifest(*before)) : std::nullopt);
+      if (!next) return;
+      const Descriptor which = describe(*next, media_type);
+      put_manifest(which, as_bytes(*next));
+      index.set(tag, which);
+    });
   }
 
   // Makes what is missing; fine if it is all there.
@@ -123,6 +161,27 @@ class Layout final : public Repository {
     if (!writable_) {
       throw Error(Errc::internal, directory_.string() + " was opened for reading only");
     }
+  }
+
+  template <class Change>
+  void change_index(Change change) {
+    const Fd lock = lock_directory(directory_);
+    LayoutIndex index = LayoutIndex::read(index_path());
+    change(index);
+    write_whole(index_path(), index.str());
+  }
+
+  // The manifest if it has a subject. What cannot be read may be anybody's and about
+  // anything: it must not hide what can.
+  std::optional<Manifest> referring(const Descriptor& which) const {
+    if (!is_document(which.media_type) || is_index(which.media_type)) return std::nullopt;
+    try {
+      auto document = Manifest::parse(manifest(which), which.digest.brief());
+      if (document.subject) return document;
+    } catch (const Error& e) {
+      if (e.code() == Errc::machine) throw;
+    }
+    return std::nullopt;
   }
 
   // A lock on the directory itself: no further file, and gone with its process.
@@ -226,15 +285,15 @@ void check_is_layout(const fs::path& directory) {
 
 }  // namespace
 
-std::unique_ptr<Repository> open_layout(const fs::path& directory) {
+std::unique_ptr<ReferringRepository> open_layout(const fs::path& directory) {
   check_is_layout(directory);
   auto layout = std::make_unique<Layout>(directory, false, nullptr);
   layout->tags();  // an index.json that cannot be read shows here
   return layout;
 }
 
-std::unique_ptr<Repository> create_layout(const fs::path& directory,
-                                          const DirectoryStore* blobs_from) {
+std::unique_ptr<ReferringRepository> create_layout(const fs::path& directory,
+                                                   const DirectoryStore* blobs_from) {
   Layout::prepare(directory);
   check_is_layout(directory);
   return std::make_unique<Layout>(directory, true, blobs_from);

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-#include "oci/image/repository.h"
+#include "oci/image/referring_repository.h"
 
 namespace oci {
 
@@ -14,18 +14,19 @@ class DirectoryStore;
 
 // Opens the layout in `directory` for reading; nothing in it is changed. Blobs must be
 // regular files (no symlinks). Tags are the "org.opencontainers.image.ref.name"
-// annotations of index.json; the empty tag is the only manifest, named or not, if there
-// is but one. Throws Errc::not_found if there is none, Errc::bad_input if it is something
-// else.
-std::unique_ptr<Repository> open_layout(const std::filesystem::path& directory);
+// annotations of index.json; the empty tag is the only image, named or not, if there is
+// but one. Manifests with a subject are entries without a name, beside the images, where
+// other tools look for them too; reading those that are damaged finds nothing. Throws
+// Errc::not_found if there is no layout, Errc::bad_input if it is something else.
+std::unique_ptr<ReferringRepository> open_layout(const std::filesystem::path& directory);
 
 // The same for writing too, made if absent; Errc::bad_input in a directory that has
 // anything else. index.json changes atomically under a lock, so that parallel writers all
 // keep their tags. Damaged blobs are removed where they are found. A blob that
 // `blobs_from` holds counts as being here: has() shares it by reflink or hard link, or
 // copies it where neither works.
-std::unique_ptr<Repository> create_layout(const std::filesystem::path& directory,
-                                          const DirectoryStore* blobs_from = nullptr);
+std::unique_ptr<ReferringRepository> create_layout(
+    const std::filesystem::path& directory, const DirectoryStore* blobs_from = nullptr);
 
 // The directory store with names: manifests are blobs, a tag is a small file in
 // <store>/names. `store` must outlive it.

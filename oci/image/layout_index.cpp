@@ -13,6 +13,7 @@
 #include "oci/base/json.h"
 #include "oci/image/descriptor_json.h"
 #include "oci/image/manifest.h"
+#include "oci/image/referring_repository.h"
 
 namespace oci {
 
@@ -66,10 +67,14 @@ LayoutIndex LayoutIndex::read(const std::filesystem::path& index_json) {
   return parse(read_file(index_json, k_max_json), index_json.string());
 }
 
+bool LayoutIndex::Entry::is_image() const {
+  return name.empty() ? manifest.artifact_type.empty() : !is_attachment_tag(name);
+}
+
 std::optional<Descriptor> LayoutIndex::find(std::string_view tag) const {
   std::optional<Descriptor> found;
   for (const Entry& entry : entries_) {
-    if (!tag.empty() && entry.name != tag) continue;
+    if (tag.empty() ? !entry.is_image() : entry.name != tag) continue;
     if (found && found->digest != entry.manifest.digest) {
       if (tag.empty()) return std::nullopt;
       throw Error(Errc::bad_input,
@@ -92,7 +97,20 @@ void LayoutIndex::set(std::string_view tag, const Descriptor& manifest) {
 }
 
 void LayoutIndex::add_nameless(const Descriptor& manifest) {
+  const bool there = std::any_of(
+      entries_.begin(), entries_.end(),
+      [&](const Entry& entry) { return entry.manifest.digest == manifest.digest; });
+  if (there) return;
   entries_.push_back({"", manifest, canonical_json(json_of(manifest))});
+}
+
+std::vector<Descriptor> LayoutIndex::manifests() const {
+  std::set<Digest> seen;
+  std::vector<Descriptor> all;
+  for (const Entry& entry : entries_) {
+    if (seen.insert(entry.manifest.digest).second) all.push_back(entry.manifest);
+  }
+  return all;
 }
 
 std::vector<std::string> LayoutIndex::tags() const {

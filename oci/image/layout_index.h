@@ -26,12 +26,15 @@ class LayoutIndex {
   static LayoutIndex parse(std::string_view json, const std::string& what);
   static LayoutIndex read(const std::filesystem::path& index_json);
 
-  // Without the name among the annotations. The empty tag stands for the only manifest,
-  // if there is but one. Errc::bad_input if two different manifests have the name.
+  // Without the name among the annotations. The empty tag stands for the only image, if
+  // there is but one: what belongs to an image (signatures, SBOMs) does not count.
+  // Errc::bad_input if two different manifests have the name.
   std::optional<Descriptor> find(std::string_view tag) const;
   void set(std::string_view tag, const Descriptor& manifest);
+  // Nothing if the manifest is there already, whatever it is called.
   void add_nameless(const Descriptor& manifest);
-  std::vector<std::string> tags() const;  // sorted, each once
+  std::vector<Descriptor> manifests() const;  // each once
+  std::vector<std::string> tags() const;      // sorted, each once
   // Canonical, entries sorted by name and digest: it does not tell who wrote first.
   std::string str() const;
 
@@ -40,6 +43,7 @@ class LayoutIndex {
     std::string name;  // empty: none
     Descriptor manifest;
     std::string text;  // canonical JSON of the whole descriptor
+    bool is_image() const;
   };
   std::vector<Entry> entries_;
   std::string other_ = "{}";  // the document's members except `manifests`

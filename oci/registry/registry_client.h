@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "oci/image/repository.h"
+#include "oci/image/referring_repository.h"
 #include "oci/registry/http_get.h"
 #include "oci/registry/registries.h"
 
@@ -32,7 +32,7 @@ struct TagCondition {
 // byte is checked against its digest; a mirror that lies is told of and passed over.
 // Failures that may pass are tried again. Errors name the operation, the host, the answer
 // of the server and the credential that was shown. Safe to share between threads.
-class RegistryClient final : public Repository {
+class RegistryClient final : public ReferringRepository {
  public:
   // Made by Registries::open().
   RegistryClient(Registries& shared, std::string name,
@@ -66,11 +66,20 @@ class RegistryClient final : public Repository {
   void set_tag(std::string_view tag, const Descriptor& manifest) override;
   std::vector<std::string> tags() const override;
 
+  // ---- ReferringRepository -----------------------------------------------------------
+
+  // One request.
+  std::optional<std::string> manifest_of(std::string_view tag) const override;
+  // By the referrers API, else by the fallback tag.
+  std::vector<Descriptor> referrers(const Digest& subject,
+                                    std::string_view artifact_type) const override;
+  void put_referrer(const Descriptor& which, Bytes content,
+                    const Descriptor& subject) override;
+  void change_tag(std::string_view tag, std::string_view media_type,
+                  const TagChanger& change) override;
+
   // ---- what only a registry has ------------------------------------------------------
 
-  // The manifest or index that a tag names, checked against its digest: resolve() and
-  // manifest() in one request. nullopt if there is none.
-  std::optional<std::string> manifest_of(std::string_view tag) const;
   // What a tag names, by one HEAD where the server tells it there.
   std::optional<Digest> digest_of(std::string_view tag) const;
   // Writes a tag if the condition holds, with what HTTP offers to have the server check
@@ -79,23 +88,6 @@ class RegistryClient final : public Repository {
   void set_tag_if(std::string_view tag, const Descriptor& manifest,
                   const TagCondition& condition);
   void delete_tag(std::string_view tag);
-
-  // What points at `subject`: signatures, SBOMs, provenance; by the referrers API, else
-  // by the fallback tag. Empty type: all.
-  std::vector<Descriptor> referrers(const Digest& subject,
-                                    std::string_view artifact_type) const;
-  // Puts a manifest with a subject, and sees to it that it is found. `which` has the
-  // annotations and the artifact type that a list of referrers shows.
-  void put_referrer(const Descriptor& which, Bytes content, const Descriptor& subject);
-
-  // Changes the document that a tag names, until the change stands: others may change it
-  // at the same time. `change` is given what is there, nullopt for nothing, and gives
-  // what shall be there; nullopt: it is as it should be. Called again after each race.
-  // Errc::unavailable if that does not end.
-  using TagChanger = std::function<std::optional<std::string>(
-      const std::optional<std::string>& document)>;
-  void change_tag(std::string_view tag, std::string_view media_type,
-                  const TagChanger& change);
 
   // The blob into `into`, by parallel-safe, resumable download from the best server.
   void fetch(const BlobRef& blob, BlobStore& into,

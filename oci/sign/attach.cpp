@@ -13,6 +13,7 @@
 #include "oci/base/json.h"
 #include "oci/image/manifest.h"
 #include "oci/image/manifest_graph.h"
+#include "oci/sign/attached_tag.h"
 #include "oci/sign/bundle.h"
 #include "oci/sign/simple_signing.h"
 
@@ -20,7 +21,6 @@ namespace oci {
 
 namespace {
 
-constexpr std::size_t k_max_objects = 1000;
 constexpr const char* k_signature = "dev.cosignproject.cosign/signature";
 constexpr const char* k_content = "dev.sigstore.bundle.content";
 constexpr const char* k_predicate_type = "dev.sigstore.bundle.predicateType";
@@ -29,8 +29,10 @@ constexpr std::string_view k_envelope_type = "application/vnd.dsse.envelope.v1+j
 constexpr std::string_view k_empty_type = "application/vnd.oci.empty.v1+json";
 constexpr std::string_view k_empty = "{}";
 
-std::string tag_of(const Digest& manifest, const char* suffix) {
-  return "sha256-" + manifest.hex() + suffix;
+// As opposed to an answer that is nonsense.
+bool is_no_answer(const Error& error) {
+  return error.code() == Errc::unavailable || error.code() == Errc::denied ||
+         error.code() == Errc::machine;
 }
 
 std::string text_of(const BlobStore& from, const Descriptor& blob, std::size_t limit) {
@@ -40,30 +42,6 @@ std::string text_of(const BlobStore& from, const Descriptor& blob, std::size_t l
                                              blob.digest.brief(), blob.size, limit));
   }
   return read_all(*from.open({blob.digest, blob.size}), limit, "a signature");
-}
-
-// cosign keeps an image's configuration there, with one line for each layer.
-std::string classic_config(const std::vector<Descriptor>& layers) {
-  constexpr const char* k_never = "0001-01-01T00:00:00Z";
-  nlohmann::json diff_ids = nlohmann::json::array();
-  nlohmann::json history = nlohmann::json::array();
-  for (const Descriptor& layer : layers) {
-    diff_ids.push_back(layer.digest.str());
-    history.push_back({{"created", k_never}});
-  }
-  return canonical_json({{"architecture", ""},
-                         {"config", nlohmann::json::object()},
-                         {"created", k_never},
-                         {"history", history},
-                         {"os", ""},
-                         {"rootfs", {{"type", "layers"}, {"diff_ids", diff_ids}}}});
-}
-
-// The layers of a `.sig` or `.att` manifest; none if there is no such tag.
-std::vector<Descriptor> layers_at(const RegistryClient& from, const std::string& tag) {
-  const auto document = from.manifest_of(tag);
-  if (!document) return {};
-  return Manifest::parse(*document, "the tag " + tag).layers;
 }
 
 bool is_signed_by(const Descriptor& layer, const std::string& payload,
@@ -87,34 +65,31 @@ std::string bound_name(const ImageSignature& wanted) {
 
 // Adds a layer to a `.sig` or `.att` manifest unless `is_there` knows one of those in it.
 // `make` puts the layer's blob, once.
-bool add_classic_layer(RegistryClient& to, const std::string& tag,
+bool add_classic_layer(ReferringRepository& to, const std::string& tag,
                        const std::function<bool(const Descriptor&)>& is_there,
                        const std::function<Descriptor()>& make) {
   std::optional<Descriptor> layer;
   bool added = false;
   to.change_tag(tag, media_type::k_manifest, [&](const std::optional<std::string>& old) {
-    Manifest manifest{std::string(media_type::k_manifest), "",
-                      describe("{}", media_type::k_config)};
-    if (old) manifest.layers = Manifest::parse(*old, "the tag " + tag).layers;
-    if (std::any_of(manifest.layers.begin(), manifest.layers.end(), is_there))
+    std::vector<Descriptor> layers;
+    if (old) layers = Manifest::parse(*old, "the tag " + tag).layers;
+    if (std::any_of(layers.begin(), layers.end(), is_there))
       return std::optional<std::string>();
     if (!layer) layer = make();
     added = true;
-    manifest.layers.push_back(*layer);
-    const std::string config = classic_config(manifest.layers);
-    put(to, config);
-    manifest.config = describe(config, media_type::k_config);
-    return std::optional(manifest.str());
+    layers.push_back(*layer);
+    return std::optional(attached_manifest(to, std::move(layers)));
   });
   return added;
 }
 
-bool attach_classic(RegistryClient& to, Signer& signer, const ImageSignature& wanted) {
+bool attach_classic(ReferringRepository& to, Signer& signer,
+                    const ImageSignature& wanted) {
   const std::string payload =
       SimpleSigning{bound_name(wanted), wanted.manifest.digest, wanted.annotations}.str();
   const PublicKey key = signer.public_key();
   return add_classic_layer(
-      to, tag_of(wanted.manifest.digest, ".sig"),
+      to, attachment_tag(wanted.manifest.digest, "sig"),
       [&](const Descriptor& one) { return is_signed_by(one, payload, key); },
       [&] {
         const Signature signature = signer.sign(as_bytes(payload));
@@ -138,20 +113,20 @@ bool says(const Envelope& envelope, const PublicKey& key, const std::string& sta
 }
 
 // What others attached may be anything.
-bool is_classic_statement(const RegistryClient& from, const Descriptor& layer,
+bool is_classic_statement(const ReferringRepository& from, const Descriptor& layer,
                           const PublicKey& key, const std::string& statement) {
   if (layer.media_type != k_envelope_type) return false;
   try {
     const std::string text = text_of(from, layer, k_max_envelope);
     return says(Envelope::parse(text, layer.digest.brief()), key, statement);
   } catch (const Error& e) {
-    if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+    if (is_no_answer(e)) throw;
     return false;
   }
 }
 
 // The bundle of a referrer; nullopt if the referrer is something else.
-std::optional<std::string> bundle_of(const RegistryClient& from,
+std::optional<std::string> bundle_of(const ReferringRepository& from,
                                      const Descriptor& which) {
   const auto manifest =
       Manifest::parse(from.manifest(which), "referrer " + which.digest.brief());
@@ -162,8 +137,9 @@ std::optional<std::string> bundle_of(const RegistryClient& from,
 }
 
 // Whether this key has attached this very statement.
-bool is_attached(const RegistryClient& from, const PublicKey& key, const Digest& manifest,
-                 const Statement& said, const std::string& statement) {
+bool is_attached(const ReferringRepository& from, const PublicKey& key,
+                 const Digest& manifest, const Statement& said,
+                 const std::string& statement) {
   for (const Descriptor& which : from.referrers(manifest, "")) {
     // An SBOM may be large, and is no other claim.
     const auto type = which.annotations.find(k_predicate_type);
@@ -176,7 +152,7 @@ bool is_attached(const RegistryClient& from, const PublicKey& key, const Digest&
       if (envelope != nullptr && says(*envelope, key, statement)) return true;
     } catch (const Error& e) {
       // What others attached may be anything.
-      if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+      if (is_no_answer(e)) throw;
     }
   }
   return false;
@@ -193,7 +169,7 @@ std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor&
   return all;
 }
 
-bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
+bool attach_statement(ReferringRepository& to, Signer& signer, const Descriptor& manifest,
                       const Statement& statement) {
   const std::string text = statement.str();
   if (is_attached(to, signer.public_key(), manifest.digest, statement, text))
@@ -215,12 +191,12 @@ bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& mani
   return true;
 }
 
-bool attach_classic_statement(RegistryClient& to, Signer& signer,
+bool attach_classic_statement(ReferringRepository& to, Signer& signer,
                               const Descriptor& manifest, const Statement& statement) {
   const std::string text = statement.str();
   const PublicKey key = signer.public_key();
   return add_classic_layer(
-      to, tag_of(manifest.digest, ".att"),
+      to, attachment_tag(manifest.digest, "att"),
       [&](const Descriptor& one) { return is_classic_statement(to, one, key, text); },
       [&] {
         const std::string envelope = Envelope::sign(k_in_toto_type, text, signer).str();
@@ -232,39 +208,44 @@ bool attach_classic_statement(RegistryClient& to, Signer& signer,
       });
 }
 
-Attached attach_signature(RegistryClient& to, Signer& signer,
+Attached attach_signature(ReferringRepository& to, Signer& signer,
                           const ImageSignature& signature, AttachedForm form) {
   Statement statement;
   statement.subjects = {Subject::of(signature.manifest.digest)};
   statement.subjects.front().annotations = signature.annotations;
   statement.predicate_type = predicate::k_image_signature;
   Attached attached;
-  if (form != AttachedForm::bundle)
+  if (form != AttachedForm::bundle && !signature.reference.empty())
     attached.classic = attach_classic(to, signer, signature);
   if (form != AttachedForm::classic)
     attached.bundle = attach_statement(to, signer, signature.manifest, statement);
   return attached;
 }
 
-void offer_attached(const RegistryClient& from, const Digest& manifest,
+void offer_attached(const ReferringRepository& from, const Digest& manifest,
                     Verifier& verifier, std::vector<std::string>& unread) {
+  offer_attached(from, manifest, std::span(&verifier, 1), unread);
+}
+
+void offer_attached(const ReferringRepository& from, const Digest& manifest,
+                    std::span<Verifier> verifiers, std::vector<std::string>& unread) {
   // What strangers attached must not keep us from what counts.
   const auto guarded = [&](const std::string& name, auto offer) {
     try {
       offer();
     } catch (const Error& e) {
-      if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+      if (is_no_answer(e)) throw;
       unread.push_back(name + ": " + e.what());
     }
   };
-  for (const char* suffix : {".sig", ".att"}) {
-    const std::string tag = tag_of(manifest, suffix);
+  for (const char* suffix : {"sig", "att"}) {
+    const std::string tag = attachment_tag(manifest, suffix);
     std::vector<Descriptor> layers;
-    guarded(tag, [&] { layers = layers_at(from, tag); });
-    if (layers.size() > k_max_objects) {
+    guarded(tag, [&] { layers = attached_layers(from, tag); });
+    if (layers.size() > k_max_attached) {
       unread.push_back(fmt::format("{} has {} layers, the first {} were read", tag,
-                                   layers.size(), k_max_objects));
-      layers.erase(layers.begin() + k_max_objects, layers.end());
+                                   layers.size(), k_max_attached));
+      layers.erase(layers.begin() + k_max_attached, layers.end());
     }
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const std::string name = fmt::format("{}, layer {}", tag, i);
@@ -272,20 +253,29 @@ void offer_attached(const RegistryClient& from, const Digest& manifest,
         const Descriptor& layer = layers[i];
         if (layer.media_type == SimpleSigning::k_media_type) {
           const auto found = layer.annotations.find(k_signature);
-          verifier.offer_classic(name, text_of(from, layer, SimpleSigning::k_max_size),
-                                 found == layer.annotations.end() ? "" : found->second);
+          const std::string payload = text_of(from, layer, SimpleSigning::k_max_size);
+          for (Verifier& verifier : verifiers) {
+            verifier.offer_classic(name, payload,
+                                   found == layer.annotations.end() ? "" : found->second);
+          }
         } else if (layer.media_type == k_envelope_type) {
-          verifier.offer_envelope(name, text_of(from, layer, k_max_envelope));
+          const std::string envelope = text_of(from, layer, k_max_envelope);
+          for (Verifier& verifier : verifiers)
+            verifier.offer_envelope(name, envelope);
         }
       });
     }
   }
   std::size_t count = 0;
   for (const Descriptor& which : from.referrers(manifest, "")) {
-    if (++count > k_max_objects) break;
+    if (++count > k_max_attached) {
+      unread.push_back(fmt::format("more than {} referrers", k_max_attached));
+      break;
+    }
     guarded(which.digest.str(), [&] {
       if (const auto text = bundle_of(from, which)) {
-        verifier.offer_bundle(which.digest.str(), *text);
+        for (Verifier& verifier : verifiers)
+          verifier.offer_bundle(which.digest.str(), *text);
       }
     });
   }

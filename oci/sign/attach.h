@@ -1,14 +1,16 @@
-// attach: signatures and attestations beside an image in a registry: put there, found.
+// attach: signatures and attestations beside an image in a registry or layout: put there,
+// found.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "oci/base/descriptor.h"
 #include "oci/base/reference.h"
-#include "oci/registry/registry_client.h"
+#include "oci/image/referring_repository.h"
 #include "oci/sign/signer.h"
 #include "oci/sign/verifier.h"
 
@@ -17,6 +19,7 @@ namespace oci {
 struct ImageSignature {
   Descriptor manifest;  // or index, in the repository
   // The name that the classic form binds; one without tag is bound with the digest.
+  // Empty: it has none yet, and only the bundle is made, which binds none.
   std::string reference;
   std::map<std::string, std::string> annotations = {};
 };
@@ -33,7 +36,7 @@ struct Attached {
 enum class AttachedForm { both, classic, bundle };
 
 // Safe against others who sign the same image at the same time.
-Attached attach_signature(RegistryClient& to, Signer& signer,
+Attached attach_signature(ReferringRepository& to, Signer& signer,
                           const ImageSignature& signature,
                           AttachedForm form = AttachedForm::both);
 
@@ -42,18 +45,21 @@ std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor&
 
 // A statement about the manifest as a bundle: false if this key has said the same
 // already. `predicate` is the text of a JSON object.
-bool attach_statement(RegistryClient& to, Signer& signer, const Descriptor& manifest,
+bool attach_statement(ReferringRepository& to, Signer& signer, const Descriptor& manifest,
                       const Statement& statement);
 
 // The same in the classic form: a layer of the tag sha256-<hex>.att, where cosign 2
 // looks.
-bool attach_classic_statement(RegistryClient& to, Signer& signer,
+bool attach_classic_statement(ReferringRepository& to, Signer& signer,
                               const Descriptor& manifest, const Statement& statement);
 
 // Offers everything that is attached to the manifest in any form, at most 1,000 of each.
 // What cannot be read is left out with a line in `unread`; a registry that does not
 // answer is an Error.
-void offer_attached(const RegistryClient& from, const Digest& manifest,
+void offer_attached(const ReferringRepository& from, const Digest& manifest,
                     Verifier& verifier, std::vector<std::string>& unread);
+// The same to several, who are all shown the same.
+void offer_attached(const ReferringRepository& from, const Digest& manifest,
+                    std::span<Verifier> verifiers, std::vector<std::string>& unread);
 
 }  // namespace oci

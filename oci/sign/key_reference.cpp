@@ -30,8 +30,9 @@ Secret read_variable(const std::string& name, const KeyEnvironment& environment)
   return Secret(found->second);
 }
 
-// Not read_file(): its buffers are not wiped.
-Secret read_key_file(const std::string& path) {
+// Not read_file(): its buffers are not wiped. `what` may have `most` bytes.
+Secret read_secret_file(const std::string& path, std::size_t most,
+                        std::string_view what) {
   // A pipe to which nobody writes would hold us for ever otherwise.
   Fd fd = open_file(path, O_RDONLY | O_NONBLOCK);
   struct stat status {};
@@ -39,7 +40,7 @@ Secret read_key_file(const std::string& path) {
     throw Error(Errc::bad_input, path + " is not a regular file");
   }
   FileSource source(std::move(fd), path);
-  std::string text(k_max_key_file + 1, '\0');
+  std::string text(most + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const auto rest = std::as_writable_bytes(std::span(text).subspan(size));
@@ -49,10 +50,9 @@ Secret read_key_file(const std::string& path) {
   }
   text.resize(size);
   Secret secret(std::move(text));
-  if (size > k_max_key_file) {
-    throw Error(Errc::bad_input,
-                fmt::format("{} has more than the {} bytes a key may have", path,
-                            k_max_key_file));
+  if (size > most) {
+    throw Error(Errc::bad_input, fmt::format("{} has more than the {} bytes {} may have",
+                                             path, most, what));
   }
   return secret;
 }
@@ -83,13 +83,25 @@ bool has_key_text(std::string_view reference) {
           !reference.starts_with("pkcs11:"));
 }
 
+bool is_key_file(std::string_view reference) {
+  return has_key_text(reference) && !reference.starts_with(k_environment);
+}
+
 Secret read_key_text(std::string_view reference, const KeyEnvironment& environment) {
   if (!has_key_text(reference)) throw no_reference(reference);
   if (reference.starts_with(k_environment)) {
     return read_variable(std::string(reference.substr(k_environment.size())),
                          environment);
   }
-  return read_key_file(std::string(reference));
+  return read_secret_file(std::string(reference), k_max_key_file, "a key");
+}
+
+Secret read_passphrase_file(const std::string& path) {
+  const Secret whole = read_secret_file(path, k_max_passphrase, "a passphrase");
+  std::string_view text = whole.reveal();
+  while (text.ends_with('\n') || text.ends_with('\r'))
+    text.remove_suffix(1);
+  return Secret(std::string(text));
 }
 
 PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,

@@ -22,9 +22,16 @@ using KeyEnvironment = std::map<std::string, std::string>;
 // The PEM of a file or variable. Errc::not_found if there is nothing; Errc::bad_input for
 // other references and for more than k_max_key_file bytes.
 Secret read_key_text(std::string_view reference, const KeyEnvironment& environment);
+// A passphrase: what the file holds, without the end of its last line. Errc::bad_input
+// for more than k_max_passphrase bytes.
+Secret read_passphrase_file(const std::string& path);
+inline constexpr std::size_t k_max_passphrase = 64 * 1024;
 // True if the text must be read before a signer is there, so that its passphrase can be
 // asked for (PrivateKey::is_encrypted).
 bool has_key_text(std::string_view reference);
+
+// True for a file: only that stands relative to something.
+bool is_key_file(std::string_view reference);
 
 // The public key at `reference`; in a file or variable a private one is refused.
 PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,

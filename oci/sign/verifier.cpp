@@ -156,7 +156,10 @@ void Verifier::check_statement(ObjectReport& report, const Envelope& envelope) c
     return;
   }
   if (!check_predicate(report, statement->predicate_type)) return;
-  check_annotations(report, subject->annotations);
+  if (!check_annotations(report, subject->annotations)) return;
+  if (expected_.must_name) {
+    fail(report, "reference", "this form binds no name, and one is demanded");
+  }
 }
 
 bool Verifier::check_annotations(ObjectReport& report,

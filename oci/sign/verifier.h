@@ -41,6 +41,8 @@ struct Expectation {
   std::string predicate_type = std::string(predicate::k_image_signature);
   // The name under which the manifest is asked for. Only classic signatures bind one.
   std::optional<Reference> reference = {};
+  // Only what binds that name counts: a bundle does not.
+  bool must_name = false;
   // Each must be there with this text; others may be there, too.
   std::map<std::string, std::string> annotations = {};
 };
