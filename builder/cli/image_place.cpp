@@ -5,6 +5,7 @@
 #include "oci/base/error.h"
 #include "oci/image/archive.h"
 #include "oci/image/layout.h"
+#include "oci/image/referring_repository.h"
 
 #include "builder/cli/text.h"
 
@@ -83,30 +84,38 @@ std::optional<ImagePlace> with_prefix(const std::string& text) {
   return std::nullopt;
 }
 
+// Without those of signatures.
+std::vector<std::string> image_names(const oci::Repository& images) {
+  std::vector<std::string> names = images.tags();
+  std::erase_if(names,
+                [](const std::string& name) { return oci::is_attachment_tag(name); });
+  return names;
+}
+
 // Why `place` without a name is no answer.
 oci::Error not_one(const std::string& place, const oci::Repository& images) {
-  if (images.tags().empty()) {
+  std::string names;
+  for (const std::string& name : image_names(images))
+    names += (names.empty() ? "" : ", ") + visible(name);
+  if (names.empty()) {
     return oci::Error(oci::Errc::not_found, place + " holds no image that has a name");
   }
-  std::string names;
-  for (const std::string& name : images.tags())
-    names += (names.empty() ? "" : ", ") + visible(name);
   return oci::Error(oci::Errc::bad_input, place + " holds several images")
       .add_hint(fmt::format("write `{}:NAME`; the names are {}", place, names));
 }
 
-FoundImage find_in(std::unique_ptr<oci::Repository> images, const ImagePlace& place) {
-  auto root = images->resolve(place.name);
-  if (!root && place.name.empty() && images->tags().size() == 1) {
-    root = images->resolve(images->tags().front());
-  }
-  if (!root && place.name.empty()) throw not_one(place.path.string(), *images);
-  if (!root) {
-    throw oci::Error(oci::Errc::not_found, fmt::format("{} has no image `{}`",
-                                                       place.path.string(), place.name));
-  }
+FoundImage find_in(std::unique_ptr<oci::Repository> images, ImagePlace place) {
+  const oci::Descriptor root = find_in_layout(place, *images);
   oci::Repository* const pointer = images.get();
-  return {std::move(images), pointer, *root};
+  return {std::move(images), pointer, root};
+}
+
+FoundImage find_in_layout_directory(const ImagePlace& place) {
+  auto layout = oci::open_layout(place.path);
+  const oci::ReferringRepository* const pointer = layout.get();
+  FoundImage found = find_in(std::move(layout), place);
+  found.referring = pointer;
+  return found;
 }
 
 FoundImage find_in_store(Session& session, const ImagePlace& place) {
@@ -121,7 +130,7 @@ FoundImage find_at_registry(Session& session, const oci::Reference& reference) {
   auto client = session.registries().open(reference.name(), oci::Access::pull);
   const oci::Descriptor root = root_at(*client, reference);
   oci::RegistryClient* const pointer = client.get();
-  return {std::move(client), pointer, root, pointer};
+  return {std::move(client), pointer, root, pointer, pointer};
 }
 
 }  // namespace
@@ -182,10 +191,23 @@ oci::Descriptor root_at(const oci::RegistryClient& client,
                             reference.str()));
 }
 
+oci::Descriptor find_in_layout(ImagePlace& place, const oci::Repository& images) {
+  auto root = images.resolve(place.name);
+  const std::vector<std::string> names = image_names(images);
+  if (place.name.empty() && names.size() == 1) {
+    if (!root) root = images.resolve(names.front());
+    if (root && root == images.resolve(names.front())) place.name = names.front();
+  }
+  if (root) return *root;
+  if (place.name.empty()) throw not_one(place.path.string(), images);
+  throw oci::Error(oci::Errc::not_found,
+                   fmt::format("{} has no image `{}`", place.path.string(), place.name));
+}
+
 FoundImage find_image(Session& session, const ImagePlace& place) {
   switch (place.kind) {
     case Kind::layout:
-      return find_in(oci::open_layout(place.path), place);
+      return find_in_layout_directory(place);
     case Kind::oci_archive:
     case Kind::docker_archive:
       return find_in(oci::open_archive(place.path), place);

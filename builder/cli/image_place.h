@@ -40,11 +40,17 @@ oci::Reference parse_reference(std::string text);
 oci::Descriptor root_at(const oci::RegistryClient& client,
                         const oci::Reference& reference);
 
+// The image that `place` names in an open layout or archive; what it is called there
+// becomes the place's name. Errc::not_found, with what there is instead.
+oci::Descriptor find_in_layout(ImagePlace& place, const oci::Repository& images);
+
 struct FoundImage {
   std::unique_ptr<oci::Repository> owned;  // null: the session's
   oci::Repository* images = nullptr;
   oci::Descriptor root;
   const oci::RegistryClient* registry = nullptr;  // if that is where it is
+  // If it is in a registry or a layout.
+  const oci::ReferringRepository* referring = nullptr;
 };
 
 // Errc::not_found, with what there is instead. A registry with --offline is

@@ -188,6 +188,14 @@ constexpr Flag k_flags[] = {
      [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
     {0, "--no-sign", "", k_build | k_push,
      "push without the signatures that the build file asks for", set<&Options::no_sign>},
+    {0, "--policy", "FILE", k_verify, "check what this file demands, instead of --key",
+     set_text<&Options::policy>},
+    {0, "--as", "REF", k_sign | k_attest | k_verify,
+     "the name that is signed, or must be: of an image in a layout, or a copy",
+     set_text<&Options::as>},
+    {0, "--passphrase-file", "FILE", k_build | k_push | k_key | k_sign | k_attest,
+     "read the passphrase of the key from this file",
+     set_text<&Options::passphrase_file>},
     {0, "--annotation", "NAME=VALUE", k_sign | k_verify,
      "sign this too; of verify: what must be signed", add_annotation},
     {0, "--threshold", "N", k_verify, "so many of the keys must have signed (default: 1)",
@@ -307,24 +315,25 @@ constexpr CommandText k_commands[] = {
      "`generate [NAME]` makes NAME.key and NAME.pub (default: lithify); `import FILE "
      "[NAME]` makes them of a key in PKCS#8, SEC1 or PKCS#1. The private key is "
      "encrypted "
-     "as cosign's are; the passphrase is asked for, or taken from COSIGN_PASSWORD. "
-     "`public "
+     "as cosign's are; the passphrase is asked for, or taken from --passphrase-file, "
+     "LITHIFY_PASSWORD or COSIGN_PASSWORD. `public "
      "KEY` prints the public key, `export KEY` the private one as PKCS#8."},
-    {"sign", k_sign, "REF", 1, "sign an image in a registry",
+    {"sign", k_sign, "REF|LAYOUT", 1, "sign an image in a registry or layout",
      "Signs the index and the image of each platform, in both forms that verifiers read: "
-     "cosign's tag and a sigstore bundle. Signing again changes nothing. The passphrase "
-     "of "
-     "the key is asked for, or taken from COSIGN_PASSWORD."},
-    {"attest", k_attest, "REF", 1, "say something about an image in a registry",
+     "cosign's tag and a sigstore bundle. Signing again changes nothing. In a layout, "
+     "cosign's form needs --as, the name that the image will have; `copy --referrers` "
+     "takes the signatures along. The passphrase of the key is asked for, or taken from "
+     "--passphrase-file, LITHIFY_PASSWORD or COSIGN_PASSWORD."},
+    {"attest", k_attest, "REF|LAYOUT", 1, "say something about an image",
      "Signs a statement of the given --type about the image, with the JSON object of "
      "--predicate, and attaches it as a sigstore bundle. Saying it again changes "
      "nothing. "
      "`verify --type` asks for it; it never counts as a signature of the image."},
-    {"verify", k_verify, "REF", 1, "check the signatures of an image",
+    {"verify", k_verify, "REF|LAYOUT", 1, "check the signatures of an image",
      "Accepts the image if one of the keys, or --threshold of them, signed it. An "
      "attestation is no signature: with --type one of that predicate type is wanted. "
-     "Exit "
-     "code 4 if it is not accepted, and if there is nothing to accept."},
+     "--policy FILE names keys and rules for repositories instead. Exit code 4 if it is "
+     "not accepted, and if there is nothing to accept."},
     {"inspect", k_inspect, "IMAGE [PATH]", 2, "show an image, its layers and its files",
      "IMAGE is the directory of an OCI layout, an archive, the name of an image that was "
      "built here, or a reference to one in a registry; of several in one place, "

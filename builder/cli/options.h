@@ -53,7 +53,10 @@ struct Options {
   std::string key_type = "p256";
   std::string predicate_type;  // --type of verify and attest; empty: an image signature
   std::string predicate_file;
-  unsigned threshold = 1;
+  std::string as;               // --as: the name that signatures bind
+  std::string policy;           // --policy, a file
+  std::string passphrase_file;  // --passphrase-file
+  unsigned threshold = 0;       // 0: not given
   std::string username;
   std::uint64_t chunk_size = 0;  // bytes; 0: by the host
   bool json = false;

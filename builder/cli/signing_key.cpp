@@ -9,22 +9,42 @@
 #include "oci/sign/private_key.h"
 
 #include "builder/cli/ask.h"
+#include "builder/cli/no_dumps.h"
 #include "builder/cli/text.h"
 
 namespace lithify {
 
 namespace {
 
-constexpr const char* k_variable = "COSIGN_PASSWORD";
+constexpr const char* k_variables[] = {"LITHIFY_PASSWORD", "COSIGN_PASSWORD"};
 constexpr const char* k_hint =
-    "set COSIGN_PASSWORD, or give it on standard input with `--password-stdin`";
+    "give it with `--passphrase-file FILE` or, on standard input, with "
+    "`--password-stdin`; or set LITHIFY_PASSWORD";
+
+// Two answers to one question: which is meant?
+void refuse_two_sources(const Options& options) {
+  if (!options.password_stdin || options.passphrase_file.empty()) return;
+  throw oci::Error(oci::Errc::bad_input,
+                   "--password-stdin and --passphrase-file exclude each other")
+      .add_hint("give the passphrase once");
+}
 
 }  // namespace
 
 oci::Secret passphrase(Session& session, const std::string& what, bool twice) {
-  if (session.options().password_stdin) return read_secret("a passphrase");
-  const auto given = session.environment().find(k_variable);
-  if (given != session.environment().end()) return oci::Secret(given->second);
+  forbid_dumps();
+  const Options& options = session.options();
+  refuse_two_sources(options);
+  if (options.password_stdin) return read_secret("a passphrase");
+  if (!options.passphrase_file.empty()) {
+    return oci::during(
+        [] { return "reading the passphrase"; },
+        [&] { return oci::read_passphrase_file(options.passphrase_file); });
+  }
+  for (const char* variable : k_variables) {
+    const auto given = session.environment().find(variable);
+    if (given != session.environment().end()) return oci::Secret(given->second);
+  }
   oci::Secret first = ask_secret(session, "passphrase of " + what, k_hint);
   if (twice && !(first == ask_secret(session, "once more", k_hint))) {
     throw oci::Error(oci::Errc::bad_input, "the two passphrases are not the same");
@@ -33,6 +53,7 @@ oci::Secret passphrase(Session& session, const std::string& what, bool twice) {
 }
 
 std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& reference) {
+  forbid_dumps();
   oci::Secret secret;
   if (oci::has_key_text(reference)) {
     const oci::Secret text = oci::read_key_text(reference, session.environment());

@@ -12,8 +12,9 @@
 
 namespace lithify {
 
-// The passphrase of `what`: --password-stdin, COSIGN_PASSWORD (which may be empty), or
-// asked for; `twice` for a new one.
+// The passphrase of `what`: --password-stdin, --passphrase-file, LITHIFY_PASSWORD,
+// COSIGN_PASSWORD (both of which may be empty), or asked for; `twice` for a new one. From
+// here on the process leaves no dumps, as from open_signer().
 oci::Secret passphrase(Session& session, const std::string& what, bool twice);
 
 // The key at `reference`. Its passphrase is asked for only if it has one.

@@ -22,6 +22,8 @@
 #include "builder/cli/bringing_repository.h"
 #include "builder/cli/error_document.h"
 #include "builder/cli/git.h"
+#include "builder/cli/no_dumps.h"
+#include "builder/cli/verifying.h"
 #include "builder/run/local_executor.h"
 #include "builder/run/step_cache.h"
 
@@ -292,6 +294,12 @@ RegistryAccess& Session::registries() {
     throw oci::Error(oci::Errc::unavailable, "--offline forbids asking a registry")
         .add_hint("leave --offline out");
   }
+  // Tokens will be in memory. A build may have steps to run.
+  if (options_.command == "build" || options_.command == "push") {
+    forbid_core_files();
+  } else {
+    forbid_dumps();
+  }
   RegistryOptions wanted;
   wanted.auth_file = options_.auth_file;
   wanted.chunk_size = options_.chunk_size;
@@ -394,6 +402,9 @@ World Session::world() {
   if (!options_.offline) {
     world.open_registry = [this](const std::string& name) {
       return registries().open(name, oci::Access::pull);
+    };
+    world.verify_base = [this](const BaseToVerify& base) {
+      return lithify::verify_base(*this, base);
     };
   }
   return world;

@@ -7,6 +7,7 @@
 #include "oci/base/fd.h"
 
 #include "builder/cli/git.h"
+#include "builder/cli/verifying.h"
 #include "builder/frontend/known_platforms.h"
 
 namespace lithify {
@@ -94,6 +95,7 @@ Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms
   Reading reading = read_build_file(session, session.options().file, platforms);
   tell_problems(session, reading.problems);
   if (!reading.recipe) throw Reported{exits::k_usage};
+  pin_verifications(*reading.recipe);
   return std::move(*reading.recipe);
 }
 

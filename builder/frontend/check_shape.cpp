@@ -290,7 +290,9 @@ class Checker {
     oci::Error error = offence(code::k_misplaced_field, entry.key.place(),
                                fmt::format("`{}` does not go with {}", name, where),
                                fmt::format("not a field of {}", where));
-    error.add_hint(fmt::format("its fields: `{}`", fmt::join(candidates, "`, `")));
+    error.add_hint(candidates.empty()
+                       ? fmt::format("`{}` stands alone", variant.main.name)
+                       : fmt::format("its fields: `{}`", fmt::join(candidates, "`, `")));
     problems_.error(std::move(error));
   }
 

@@ -4,6 +4,7 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
+#include "builder/frontend/read_policy.h"
 #include "builder/frontend/values.h"
 #include "builder/plan/suggest.h"
 
@@ -57,9 +58,10 @@ ArchiveSource read_archive(const YamlNode& node) {
           subdir == "." ? "" : subdir, sha256_of(node)};
 }
 
-ImageSource read_image(const YamlNode& node) {
+ImageSource read_image(const YamlNode& node, Problems& problems) {
   const auto ref = parse_image_ref(text_of(node, "image"));
-  return {ref ? ref->str() : "", text_of(node, "platform") == "build"};
+  return {ref ? ref->str() : "", text_of(node, "platform") == "build",
+          read_verification(node, problems)};
 }
 
 void warn_plain_http(const YamlNode& place, const std::string& note, Problems& problems) {
@@ -142,7 +144,7 @@ const Source& SourceReader::read(const YamlNode::Entry& entry, const std::string
   } else if (node.find("layout")) {
     source.kind = LayoutSource{text_of(node, "layout"), text_of(node, "tag")};
   } else if (node.find("image")) {
-    source.kind = read_image(node);
+    source.kind = read_image(node, problems_);
   } else {
     source.kind = read_local(node);
   }

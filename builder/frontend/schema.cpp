@@ -1,5 +1,6 @@
 #include "builder/frontend/schema.h"
 
+#include "builder/frontend/policy_shape.h"
 #include "builder/frontend/yaml.h"
 
 namespace lithify {
@@ -158,7 +159,7 @@ const Shape k_source = {
         {{"image", &k_image_ref, "An image in a registry, by tag or digest."},
          {{"platform", &k_source_platform,
            "For which platform: the image's, or the builder's own.", "target"},
-          {"verify", nullptr, ""}}},
+          {"verify", &verification_shape(), "Whose signature the image must have."}}},
         {{"git", nullptr, ""}, {}},
         {{"apk", nullptr, ""}, {}},
     }};

@@ -77,6 +77,14 @@ void write(EntryWriter& entry, const LockedImage& image) {
   entry.field("platform", image.platform.str());
   entry.field("manifest", image.manifest.str());
   entry.field("size", image.size);
+  if (!image.asked) return;
+  entry.field("verify", image.asked->str());
+  std::vector<std::string> verdicts;
+  for (const LockedVerdict& one : image.verdicts) {
+    verdicts.push_back(
+        fmt::format("{} {} {} {}", one.type, one.form, one.key.str(), one.subject.str()));
+  }
+  entry.list("verified", verdicts);
 }
 
 void write(EntryWriter& entry, const LockedIndex& index) {
@@ -169,6 +177,8 @@ std::optional<SetKey> SetKey::parse(std::string_view text) {
 }
 
 void Lock::normalise() {
+  for (LockedImage& image : images)
+    sort_unique(image.verdicts);
   sort_unique(images);
   sort_unique(indexes);
   sort_unique(outputs);

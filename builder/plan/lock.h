@@ -65,6 +65,15 @@ struct LockedUrl {
   auto operator<=>(const LockedUrl&) const = default;
 };
 
+// Who was found to have signed what, when `verify:` of an image source asked.
+struct LockedVerdict {
+  std::string type;     // "signature", a short name of a predicate type, or its URI
+  std::string form;     // "bundle", "classic" or "envelope"
+  oci::Digest key;      // SHA-256 of the public key's SubjectPublicKeyInfo
+  oci::Digest subject;  // the index or manifest that is signed
+  auto operator<=>(const LockedVerdict&) const = default;
+};
+
 // An image from an OCI layout or a registry.
 struct LockedImage {
   std::string ref;  // "layout:base:v1", "docker.io/library/debian:12" (Reference::str())
@@ -74,6 +83,9 @@ struct LockedImage {
   // Of a registry's image: what the ref meant, if that was an index. Other platforms of
   // the ref are looked for there, so that a tag that moves does not tear them apart.
   std::optional<oci::Digest> index = {};
+  // What was asked about its signatures (asked_of() in resolve), and the answers.
+  std::optional<oci::Digest> asked = {};
+  std::vector<LockedVerdict> verdicts = {};
   auto operator<=>(const LockedImage&) const = default;
 };
 

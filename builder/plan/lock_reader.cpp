@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -175,6 +176,21 @@ class LineReader {
 };
 
 // The fields of one entry, each taken once by name.
+// "type form key subject", as str() writes it.
+std::optional<LockedVerdict> parse_verdict(std::string_view text) {
+  std::array<std::string_view, 4> words;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t space = text.find(' ');
+    if ((space == std::string_view::npos) != (i + 1 == words.size())) return std::nullopt;
+    words[i] = text.substr(0, space);
+    if (space != std::string_view::npos) text.remove_prefix(space + 1);
+  }
+  const auto key = oci::Digest::parse(words[2]);
+  const auto subject = oci::Digest::parse(words[3]);
+  if (words[0].empty() || words[1].empty() || !key || !subject) return std::nullopt;
+  return LockedVerdict{std::string(words[0]), std::string(words[1]), *key, *subject};
+}
+
 class EntryReader {
  public:
   EntryReader(std::vector<Line> fields, std::vector<std::string> members,
@@ -242,6 +258,20 @@ class EntryReader {
     return std::exchange(members_, {});
   }
 
+  std::vector<LockedVerdict> verdicts(std::string_view key) {
+    const Line line = required(key);
+    if (!line.value.empty()) complaint_.at(line, fmt::format("`{}` is a list", key));
+    std::vector<LockedVerdict> verdicts;
+    for (const std::string& member : std::exchange(members_, {})) {
+      auto verdict = parse_verdict(member);
+      if (!verdict) complaint_.at(line, fmt::format("`{}` is no verdict", member));
+      verdicts.push_back(std::move(*verdict));
+    }
+    // Nobody is nobody to rely on.
+    if (verdicts.empty()) complaint_.at(line, fmt::format("`{}` is empty", key));
+    return verdicts;
+  }
+
   void finish() const {
     if (!fields_.empty())
       complaint_.at(fields_.front(),
@@ -274,8 +304,14 @@ class EntryReader {
 };
 
 LockedImage read_image(EntryReader& entry) {
-  return {entry.text("ref"), entry.platform("platform"), entry.digest("manifest"),
-          entry.size("size"), entry.optional_digest("index")};
+  LockedImage image{entry.text("ref"),
+                    entry.platform("platform"),
+                    entry.digest("manifest"),
+                    entry.size("size"),
+                    entry.optional_digest("index"),
+                    entry.optional_digest("verify")};
+  if (image.asked) image.verdicts = entry.verdicts("verified");
+  return image;
 }
 
 LockedIndex read_index(EntryReader& entry) {
@@ -418,7 +454,7 @@ class Parser {
       if (line.indent == 4 && !line.dash && fields.size() < 16) {
         fields.push_back(std::move(line));
       } else if (line.indent == 6 && line.dash && line.key.empty() &&
-                 fields.back().key == "packages") {
+                 (fields.back().key == "packages" || fields.back().key == "verified")) {
         count(line);
         members.push_back(std::move(line.value));
       } else {

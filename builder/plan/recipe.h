@@ -12,6 +12,8 @@
 #include "oci/base/descriptor.h"
 #include "oci/base/error.h"
 
+#include "builder/plan/verify_policy.h"
+
 namespace lithify {
 
 using oci::Place;
@@ -45,6 +47,7 @@ struct LayoutSource {
 struct ImageSource {
   std::string ref;              // Reference::str(); a digest in it selects
   bool build_platform = false;  // the builder's own instead of the image's
+  std::optional<ImageVerification> verify = {};
 };
 
 struct AptSource {

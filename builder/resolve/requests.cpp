@@ -113,8 +113,10 @@ class Collector {
     } else if (const auto* layout = std::get_if<LayoutSource>(&source.kind)) {
       add_base({*image_ref(source), {source.name}, layout, platform, place});
     } else if (const auto* image = std::get_if<ImageSource>(&source.kind)) {
-      add_base(
-          {image->ref, {source.name}, image, image_platform(source, platform), place});
+      BaseRequest request{
+          image->ref, {source.name}, image, image_platform(source, platform), place};
+      if (image->verify) request.verify.push_back(&*image->verify);
+      add_base(std::move(request));
     }
   }
 
@@ -122,6 +124,8 @@ class Collector {
     for (BaseRequest& known : found_.bases) {
       if (known.ref != request.ref || known.platform != request.platform) continue;
       known.sources.merge(request.sources);
+      known.verify.insert(known.verify.end(), request.verify.begin(),
+                          request.verify.end());
       return;
     }
     found_.bases.push_back(std::move(request));
@@ -268,6 +272,17 @@ oci::Platform image_platform(const Source& source, const oci::Platform& platform
   return image && image->build_platform ? oci::Platform::host() : platform;
 }
 
+std::optional<oci::Digest> asked_of(const BaseRequest& request) {
+  if (request.verify.empty()) return std::nullopt;
+  std::set<std::string> all;  // the order of sources is no part of the question
+  for (const ImageVerification* one : request.verify)
+    all.insert(one->asked);
+  std::string text;
+  for (const std::string& asked : all)
+    text += asked + "\n";
+  return oci::Digest::of(text);
+}
+
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
   std::vector<oci::Error> missing;
   const Requests requests = requests_of(recipe);
@@ -298,9 +313,15 @@ std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
     }
   }
   for (const BaseRequest& request : requests.bases) {
-    if (find_base(lock, request) == nullptr) {
+    const LockedImage* base = find_base(lock, request);
+    const auto asked = asked_of(request);
+    if (base == nullptr) {
       missing.push_back(
           stale(request.place, "not in the lock for " + request.platform.str()));
+    } else if (asked && base->asked != asked) {
+      missing.push_back(stale(request.verify.front()->place,
+                              base->asked ? "locked for other signatures than these"
+                                          : "locked without looking at its signatures"));
     }
   }
   return missing;

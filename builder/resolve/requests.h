@@ -39,7 +39,12 @@ struct BaseRequest {
   std::variant<const LayoutSource*, const ImageSource*> source;  // in the recipe
   oci::Platform platform;  // of the image that is taken
   Place place;
+  std::vector<const ImageVerification*> verify = {};  // in the recipe; all must hold
 };
+
+// What the sources demand of the image's signatures, for LockedImage::asked; nullopt if
+// nothing.
+std::optional<oci::Digest> asked_of(const BaseRequest& request);
 
 // Pointers lead into the recipe and live as long as it does. Only what a step or a from:
 // really uses is asked for; duplicates are left out. Sets come after those they stand on.

@@ -135,13 +135,47 @@ class Resolving {
       if (moving || image.ref != request.ref) continue;
       if (image.platform == request.platform) {
         lock_.images.push_back(image);
+        verify(request, lock_.images.back());
         return;
       }
       if (!sibling) sibling = &image;
     }
     const BaseTools tools{recipe_.directory, world_, activity_};
     LockedImage found = resolve_base(request, sibling, tools);
+    verify(request, found);
     lock_.images.push_back(std::move(found));
+  }
+
+  // Asks about the signatures unless the same was asked about the same image before.
+  void verify(const BaseRequest& request, LockedImage& image) {
+    const auto asked = asked_of(request);
+    if (!asked || image.asked == asked) return;
+    const oci::Digest root = image.index.value_or(image.manifest);
+    const auto known = verdicts_.find({*asked, root});
+    image.verdicts =
+        known != verdicts_.end() ? known->second : ask_verdicts(request, root);
+    image.asked = asked;
+    verdicts_[{*asked, root}] = image.verdicts;
+  }
+
+  std::vector<LockedVerdict> ask_verdicts(const BaseRequest& request,
+                                          const oci::Digest& root) {
+    if (!world_.verify_base) {
+      throw oci::Error(oci::Errc::unavailable,
+                       "the signatures of " + request.ref +
+                           " are not in the lock, and --offline forbids asking")
+          .number(code::k_offline)
+          .at(request.verify.front()->place, "demanded here")
+          .add_hint("build once with a network");
+    }
+    oci::Activity activity = activity_.start("verify " + request.ref);
+    std::vector<LockedVerdict> verdicts;
+    for (const ImageVerification* how : request.verify) {
+      auto some = world_.verify_base({*how, request.ref, root, recipe_.directory});
+      verdicts.insert(verdicts.end(), some.begin(), some.end());
+    }
+    activity.end(oci::Outcome::done);
+    return verdicts;
   }
 
   static const LockedImage* find_image(const Lock& lock, const std::string& ref) {
@@ -351,6 +385,8 @@ class Resolving {
   oci::Activity& activity_;
   std::stop_token stop_;
   Lock lock_;
+  // By what was asked, and of which image.
+  std::map<std::pair<oci::Digest, oci::Digest>, std::vector<LockedVerdict>> verdicts_;
   std::set<std::string> met_;  // names of the update that something answers to
   std::vector<Solved> solved_;
   std::map<std::string, std::unique_ptr<DebianArchive>> archives_;

@@ -8,6 +8,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "oci/base/activity.h"
 #include "oci/image/repository.h"
@@ -35,12 +36,23 @@ struct Update {
 using OpenRegistry =
     std::function<std::unique_ptr<oci::Repository>(const std::string& name)>;
 
+// Whether the right keys signed a base, and which: signatures are another room's
+// business. Throws if not; what it does not throw for is accepted.
+struct BaseToVerify {
+  const ImageVerification& how;
+  std::string ref;        // as LockedImage::ref, of a registry
+  oci::Digest root;       // what the ref means: an index, or the only manifest
+  std::string directory;  // of the build file
+};
+using VerifyBase = std::function<std::vector<LockedVerdict>(const BaseToVerify&)>;
+
 // The world, as far as resolving may see it. References outlive the resolver.
 struct World {
   oci::HttpClient* http;  // null: offline
   oci::DirectoryStore& store;
   AptEnvironment apt;
   OpenRegistry open_registry = {};  // empty: offline
+  VerifyBase verify_base = {};      // the same
 };
 
 class Resolver {

@@ -3,9 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/base/json.h"
+#include "oci/image/layout.h"
 #include "oci/image/manifest_graph.h"
 #include "oci/image/platform_choice.h"
+#include "oci/sign/copy_attached.h"
 
+#include "builder/cli/attached_place.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
 #include "builder/cli/text.h"
@@ -78,13 +81,24 @@ class Copy {
   }
 
  private:
-  // Before anything is written. Only registries keep account of what refers to an image.
+  // Before anything is written.
   void refuse_lost_referrers() const {
     if (!session_.options().referrers) return;
-    if (from_.kind == Kind::registry && to_.kind == Kind::registry) return;
-    throw oci::Error(oci::Errc::bad_input,
-                     "what refers to an image can only be copied between registries")
-        .add_hint("leave `--referrers` out, or copy to a registry");
+    for (const ImagePlace* place : {&from_, &to_}) {
+      if (keeps_referrers(*place)) continue;
+      throw oci::Error(oci::Errc::bad_input,
+                       place->str() + " has no room for what refers to an image")
+          .add_hint("leave `--referrers` out, or copy between registries and layouts");
+    }
+  }
+
+  // Signatures, SBOMs and the rest: by their subject, and by tags made of digests.
+  void copy_what_refers(const FoundImage& found, oci::ReferringRepository& to,
+                        oci::Activity& activity) {
+    if (!session_.options().referrers) return;
+    referrers_ = copy_referrers(*found.referring, *root_, to, activity, session_.stop());
+    signatures_ =
+        oci::copy_attached(*found.referring, *root_, to, activity, session_.stop());
   }
 
   void put(const FoundImage& found, oci::Activity& activity) {
@@ -95,6 +109,8 @@ class Copy {
         return put_to_registry(found, activity);
       case Kind::layout:
         deliver_layout(what, to_.path, session_.store(), activity);
+        if (session_.options().referrers)
+          copy_what_refers(found, *oci::create_layout(to_.path), activity);
         break;
       case Kind::oci_archive:
         deliver_oci_archive(what, to_.path);
@@ -126,10 +142,7 @@ class Copy {
     try {
       const auto tags = look_at_tags(push);
       push_content(push, tags, activity, session_.stop());
-      if (session_.options().referrers) {
-        referrers_ =
-            copy_referrers(*found.registry, *root_, *client, activity, session_.stop());
-      }
+      copy_what_refers(found, *client, activity);
       push_tags(push, tags);
     } catch (oci::Error& error) {
       if (error.code() == oci::Errc::refused) {
@@ -145,7 +158,8 @@ class Copy {
       const nlohmann::json document = {
           {"schema", "lithify.copy/1"},    {"destination", where},
           {"digest", root_->digest.str()}, {"mediaType", root_->media_type},
-          {"size", root_->size},           {"referrers", referrers_}};
+          {"size", root_->size},           {"referrers", referrers_},
+          {"signatures", signatures_}};
       session_.print(oci::canonical_json(document) + "\n");
     } else {
       session_.print(fmt::format("{} {}\n", where, root_->digest.str()));
@@ -157,6 +171,7 @@ class Copy {
   ImagePlace to_;
   std::optional<oci::Descriptor> root_;
   std::size_t referrers_ = 0;
+  std::size_t signatures_ = 0;  // found by tags, and not there before
 };
 
 void need_operands(Session& session, std::size_t least, const char* usage) {

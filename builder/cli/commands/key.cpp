@@ -10,6 +10,7 @@
 #include "oci/sign/private_key.h"
 
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/no_dumps.h"
 #include "builder/cli/signing_key.h"
 #include "builder/cli/text.h"
 
@@ -68,6 +69,7 @@ int keep(Session& session, const oci::PrivateKey& key, const std::string& name) 
 }
 
 oci::PrivateKey read_private(Session& session, const std::string& reference) {
+  forbid_dumps();
   const oci::Secret text = oci::read_key_text(reference, session.environment());
   const std::string name = oci::key_name(reference);
   oci::Secret words;
@@ -88,6 +90,7 @@ int run_key(Session& session) {
   const std::string& verb = operand(session, 0, "generate");
   if (verb == "generate") {
     const oci::KeyType type = type_of(session.options().key_type);
+    forbid_dumps();
     return keep(session, oci::PrivateKey::generate(type), name_at(session, 1));
   }
   if (verb == "import") {

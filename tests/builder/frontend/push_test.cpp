@@ -58,9 +58,6 @@ TEST_CASE("an image source that names no image is refused with the reason") {
   CHECK(refused("a@sha256:12") == "the digest has 2 hex digits, not 64");
   CHECK(errors_in("lithify: 1\nsources:\n  b: {image: 'a:1', platform: host}\n"
                   "image: {from: b}\n") == "L0024 3:31+4 `platform` cannot be `host`\n");
-  CHECK(errors_in("lithify: 1\nsources:\n  b: {image: 'a:1', verify: {key: k}}\n"
-                  "image: {from: b}\n") ==
-        "L0023 3:21+6 `verify` is not built by this version of lithify\n");
 }
 
 TEST_CASE("images stand on image sources, and files come from them") {

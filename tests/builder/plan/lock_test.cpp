@@ -108,6 +108,40 @@ TEST_CASE("an image of a registry is written with the index it is of") {
             .id() == "L0220");
 }
 
+TEST_CASE("who signed a base stands in the lock") {
+  Lock lock;
+  const Digest key = Digest::of("k"), root = Digest::of("i");
+  lock.images.push_back({"docker.io/library/debian:12",
+                         {"linux", "amd64", ""},
+                         Digest::of("m"),
+                         8,
+                         root,
+                         Digest::of("asked"),
+                         {{"signature", "bundle", key, root},
+                          {"https://spdx.dev/Document", "bundle", key, root}}});
+  lock.normalise();
+  CHECK(Lock::parse(lock.str(), "f") == lock);
+  const std::string text = lock.str();
+  CHECK(text.find("    size: 8\n    verify: " + Digest::of("asked").str() +
+                  "\n    verified:\n      - https://spdx.dev/Document bundle " +
+                  key.str() + " " + root.str() + "\n") != std::string::npos);
+
+  // Nobody, nonsense, and answers without a question.
+  const std::size_t verified = text.find("    verified:");
+  CHECK(failure(text.substr(0, verified)).place().line == 6);
+  CHECK_THROWS_AS(Lock::parse(text.substr(0, verified) + "    verified:\n", "f"),
+                  oci::Error);
+  for (const char* verdict : {"signature bundle x y", "signature bundle", "a b c d e"}) {
+    CHECK_THROWS_AS(
+        Lock::parse(text.substr(0, verified) + "    verified:\n      - " + verdict + "\n",
+                    "f"),
+        oci::Error);
+  }
+  const std::size_t verify = text.find("    verify:");
+  CHECK_THROWS_AS(Lock::parse(text.substr(0, verify) + text.substr(verified), "f"),
+                  oci::Error);
+}
+
 TEST_CASE("odd characters survive a lock") {
   Lock lock;
   for (const char* url :

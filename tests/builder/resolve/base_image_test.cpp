@@ -33,6 +33,8 @@ struct Bench {
   Recipe recipe;
   Lock lock;
   bool offline = false;
+  bool unsigned_base = false;
+  std::vector<oci::Digest> verified;
   testing::Warnings told;
 
   explicit Bench(const std::string& ref = k_ref) {
@@ -58,7 +60,25 @@ struct Bench {
       opened.push_back(name);
       return std::make_unique<BorrowedRepository>(registry, &asked);
     };
-    return {nullptr, store, {}, offline ? OpenRegistry() : open};
+    VerifyBase verify = [this](const BaseToVerify& base) {
+      verified.push_back(base.root);
+      if (unsigned_base) throw oci::Error(oci::Errc::untrusted, "nobody signed it");
+      return std::vector<LockedVerdict>{
+          {"signature", "bundle", oci::Digest::of("key"), base.root}};
+    };
+    return {nullptr,
+            store,
+            {},
+            offline ? OpenRegistry() : open,
+            offline ? VerifyBase() : verify};
+  }
+  // As `verify: {key: …}` of the source.
+  void demand(const std::string& key) {
+    ImageVerification how;
+    how.demand.keys = {{key, key, {}}};
+    how.asked = oci::Digest::of(key).str();
+    how.place = {"lithify.yaml", 4, 5, 6};
+    std::get<ImageSource>(recipe.sources.at("base").kind).verify = how;
   }
   const Lock& resolve(const Update& update = {}) {
     oci::Activity activity(told, "resolve");
@@ -356,4 +376,57 @@ TEST_CASE("what is pushed where comes through to the plan") {
   CHECK(plan.images[0].push[0].repository == k_name);
   CHECK(plan.images[0].push[0].tags.at(0).once);
   CHECK_FALSE(plan.images[0].push[0].tags.at(1).once);
+}
+
+TEST_CASE("a base is verified while it is locked, and its verdict kept") {
+  Bench bench;
+  const auto index = put_small_index(bench.registry, "one");
+  bench.registry.set_tag("1", index);
+  bench.build_for({k_amd64, k_arm64});
+  bench.demand("a.pub");
+  const Lock lock = bench.resolve();
+  CHECK(bench.verified == std::vector<oci::Digest>{index.digest});  // not once a platform
+  for (const LockedImage& image : lock.images) {
+    REQUIRE(image.verdicts.size() == 1);
+    CHECK(image.verdicts[0].subject == index.digest);
+  }
+  CHECK(unmet(bench.recipe, lock).empty());
+  CHECK(Lock::parse(lock.str(), "f") == lock);
+
+  SECTION("and a locked one is believed without a network") {
+    bench.offline = true;
+    CHECK(bench.resolve() == lock);
+    CHECK(bench.verified.size() == 1);
+  }
+  SECTION("another demand is another question, about the same image") {
+    bench.demand("b.pub");
+    CHECK(unmet(bench.recipe, lock).size() == 2);
+    CHECK(unmet(bench.recipe, lock)[0].label() ==
+          "locked for other signatures than these");
+    bench.registry.set_tag("1", put_small_index(bench.registry, "two"));
+    bench.resolve();
+    CHECK(bench.verified.back() == index.digest);
+    CHECK(unmet(bench.recipe, bench.lock).empty());
+  }
+  SECTION("a demand that is new is not answered by silence") {
+    for (LockedImage& image : bench.lock.images) {
+      image.asked.reset();
+      image.verdicts.clear();
+    }
+    CHECK(unmet(bench.recipe, bench.lock)[0].label() ==
+          "locked without looking at its signatures");
+    bench.offline = true;
+    const oci::Error error = bench.refusal();
+    CHECK(error.code() == oci::Errc::unavailable);
+    CHECK(error.place().line == 4);
+  }
+  SECTION("a base that moves is verified again") {
+    const auto moved = put_small_index(bench.registry, "two");
+    bench.registry.set_tag("1", moved);
+    bench.unsigned_base = true;
+    CHECK(bench.refusal({true, {}}).code() == oci::Errc::untrusted);
+    bench.unsigned_base = false;
+    bench.resolve({true, {}});
+    CHECK(bench.verified.back() == moved.digest);
+  }
 }

@@ -1,0 +1,116 @@
+// lithify verify: whether to believe what is attached to an image.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "oci/base/json.h"
+#include "oci/sign/predicate_names.h"
+#include "oci/sign/requirement.h"
+
+#include "builder/cli/attached_place.h"
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/text.h"
+#include "builder/cli/verifying.h"
+
+namespace lithify {
+
+namespace {
+
+std::string check_line(const oci::VerifyCheck& check) {
+  return fmt::format("{} {}: {}\n", check.passed ? "✓" : "✗", check.name,
+                     visible(check.evidence));
+}
+
+std::string report_text(const oci::VerifyReport& report) {
+  std::string text;
+  for (const oci::ObjectReport& object : report.objects) {
+    text += fmt::format("{}  {}\n", object.form, visible(object.name));
+    for (const oci::VerifyCheck& check : object.checks)
+      text += "  " + check_line(check);
+  }
+  for (const oci::VerifyCheck& check : report.rule)
+    text += check_line(check);
+  return text;
+}
+
+std::string report_text(const oci::PolicyReport& report) {
+  if (report.requirements.size() == 1) {
+    return report_text(report.requirements.front().report);
+  }
+  std::string text;
+  for (const oci::RequirementReport& one : report.requirements) {
+    text += fmt::format("{}{}\n{}", text.empty() ? "" : "\n", visible(one.name),
+                        report_text(one.report));
+  }
+  return text + fmt::format("\n{} all that is required\n", report.accepted ? "✓" : "✗");
+}
+
+std::string document_of(const AttachedPlace& place, const Demands& demands,
+                        const oci::PolicyReport& report) {
+  nlohmann::json document = nlohmann::json::parse(report.json());
+  document["schema"] = "lithify.verify/1";
+  document["digest"] = place.root.digest.str();
+  document["image"] = place.image;
+  if (!demands.origin.empty()) document["policy"] = demands.origin;
+  return oci::canonical_json(document) + "\n";
+}
+
+// What stands in a policy is not said a second time, and perhaps otherwise.
+void refuse_two_masters(const Options& options) {
+  if (options.policy.empty()) return;
+  const std::pair<const char*, bool> others[] = {
+      {"--key", !options.keys.empty()},
+      {"--threshold", options.threshold != 0},
+      {"--type", !options.predicate_type.empty()},
+      {"--annotation", !options.annotations.empty()}};
+  for (const auto& [flag, given] : others) {
+    if (!given) continue;
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("--policy and {} exclude each other", flag))
+        .add_note("the policy says whose signature of what is wanted")
+        .add_hint(fmt::format("leave {} out, or put it into {}", flag, options.policy));
+  }
+}
+
+// The rule that the flags make.
+Demands demands_of_flags(Session& session, const AttachedPlace& place) {
+  const Options& options = session.options();
+  if (options.keys.empty()) {
+    throw oci::Error(oci::Errc::bad_input, "`verify` needs a key or a policy")
+        .add_hint(
+            "give the public key of whoever you trust: `--key FILE`; or `--policy FILE`");
+  }
+  if (options.threshold > options.keys.size()) {
+    throw oci::Error(oci::Errc::bad_input,
+                     fmt::format("--threshold {} wants more keys than the {} given",
+                                 options.threshold, options.keys.size()))
+        .add_hint("give each with a `--key` of its own");
+  }
+  VerifyDemand demand;
+  for (const std::string& key : options.keys)
+    demand.keys.push_back({key, key, {}});
+  demand.needed = options.threshold == 0 ? 1 : options.threshold;
+  if (!options.predicate_type.empty()) demand.type = options.predicate_type;
+  demand.annotations = {options.annotations.begin(), options.annotations.end()};
+  return {{requirement_of(session, demand, "")}, place.reference, ""};
+}
+
+}  // namespace
+
+int run_verify(Session& session) {
+  const Options& options = session.options();
+  refuse_two_masters(options);
+  AttachedPlace place = open_attached(session, oci::Access::pull);
+  const Demands demands =
+      options.policy.empty()
+          ? demands_of_flags(session, place)
+          : demands_of_policy(session, options.policy, place.reference);
+  const oci::PolicyReport report = verify_demands(demands, *place.images, place.root);
+  session.end_progress();
+  session.print(options.json ? document_of(place, demands, report) : report_text(report));
+  for (const std::string& line : report.unread)
+    session.tell("not read: " + visible(line) + "\n");
+  if (report.accepted) return exits::k_ok;
+  throw report.rejection();
+}
+
+}  // namespace lithify
