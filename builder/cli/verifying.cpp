@@ -11,7 +11,6 @@
 #include "oci/sign/predicate_names.h"
 
 #include "builder/cli/text.h"
-#include "builder/cli/workspace.h"
 #include "builder/frontend/read_policy.h"
 
 namespace lithify {
@@ -39,9 +38,13 @@ VerifyPolicy read_policy_file(Session& session, const std::string& file) {
                   [&] { return oci::read_file(file, k_max_policy); });
   session.texts().add(file, text);
   PolicyReading reading = read_policy(file, text);
-  tell_problems(session, reading.problems);
-  if (!reading.policy) throw Reported{exits::k_usage};
-  return std::move(*reading.policy);
+  if (reading.policy) return std::move(*reading.policy);
+  // Thrown, not told: an activity may be open, and telling would end the progress.
+  oci::Error first = reading.problems.front().error;
+  if (reading.problems.size() > 1) {
+    first.add_note(fmt::format("{} has {} problems", file, reading.problems.size()));
+  }
+  throw first;
 }
 
 // Which name must be bound. Attestations bind none in any form.

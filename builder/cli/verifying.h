@@ -27,8 +27,8 @@ struct Demands {
 oci::Requirement requirement_of(Session& session, const VerifyDemand& demand,
                                 const std::string& directory);
 
-// What the policy in `file` demands of the image called `reference`. Its problems are
-// told: Reported if one is an error. Errc::bad_input without a reference, since policies
+// What the policy in `file` demands of the image called `reference`. Errc::bad_input, at
+// its place, for the first problem of the file, and without a reference, since policies
 // go by repositories; Errc::untrusted if no rule is about it.
 Demands demands_of_policy(Session& session, const std::string& file,
                           const std::optional<oci::Reference>& reference);
