@@ -184,7 +184,8 @@ constexpr Flag k_flags[] = {
      set<&Options::referrers>},
     {0, "--key", "KEY", k_build | k_push | k_sign | k_attest | k_verify,
      "sign with this key, before any tag is written; of verify, whom to believe, one or "
-     "several: a file, env://VARIABLE, or NAME://ID for what sigstore-kms-NAME keeps",
+     "several: a file, env://VARIABLE, pkcs11:… for a token's, or NAME://ID for what "
+     "sigstore-kms-NAME keeps",
      [](Options& options, std::string_view value) { options.keys.emplace_back(value); }},
     {0, "--no-sign", "", k_build | k_push,
      "push without the signatures that the build file asks for", set<&Options::no_sign>},

@@ -1,6 +1,7 @@
 #include "builder/cli/signing_key.h"
 
 #include <filesystem>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -27,6 +28,14 @@ void refuse_two_sources(const Options& options) {
   throw oci::Error(oci::Errc::bad_input,
                    "--password-stdin and --passphrase-file exclude each other")
       .add_hint("give the passphrase once");
+}
+
+// Some tokens need no PIN, or have keys of their own to type it on.
+bool can_tell(const Session& session) {
+  const Options& options = session.options();
+  return options.password_stdin || !options.passphrase_file.empty() ||
+         session.environment().count("LITHIFY_PASSWORD") != 0 ||
+         isatty(STDIN_FILENO) == 1;
 }
 
 }  // namespace
@@ -61,6 +70,8 @@ std::unique_ptr<oci::Signer> open_signer(Session& session, const std::string& re
     if (oci::PrivateKey::is_encrypted(text.reveal(), name)) {
       secret = passphrase(session, name, false);
     }
+  } else if (oci::wants_pin(reference, session.environment()) && can_tell(session)) {
+    secret = passphrase(session, oci::key_name(reference), false);
   }
   return oci::load_signer(reference, session.environment(), secret, session.stop());
 }

@@ -145,6 +145,8 @@ oci::Requirement requirement_of(Session& session, const VerifyDemand& demand,
   requirement.rule.needed = demand.needed;
   for (const VerifyKey& key : demand.keys) {
     try {
+      // Of the command line the user is the author.
+      if (key.place.line > 0) oci::refuse_code(key.reference);
       const std::string name =
           key.name == key.reference ? oci::key_name(key.name) : key.name;
       requirement.rule.keys.push_back(

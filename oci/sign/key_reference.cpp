@@ -10,6 +10,7 @@
 #include "oci/base/fd.h"
 #include "oci/registry/server_error.h"
 #include "oci/sign/pem.h"
+#include "oci/sign/pkcs11_signer.h"
 #include "oci/sign/plugin_signer.h"
 #include "oci/sign/private_key.h"
 
@@ -61,8 +62,8 @@ Error no_reference(std::string_view reference) {
   return Error(Errc::bad_input,
                fmt::format("{} is no key that can be read", key_name(reference)))
       .add_note(
-          "a key is a file, env://VAR for the text in a variable, or NAME://ID for "
-          "one that the program sigstore-kms-NAME keeps");
+          "a key is a file, env://VAR for the text in a variable, pkcs11:… for one on a "
+          "token, or NAME://ID for one that the program sigstore-kms-NAME keeps");
 }
 
 PluginReference plugin_reference(std::string_view reference) {
@@ -74,13 +75,28 @@ PluginReference plugin_reference(std::string_view reference) {
 }  // namespace
 
 std::string key_name(std::string_view reference) {
+  // The PIN is behind the question mark, even of a reference that cannot be read.
+  if (Pkcs11Uri::is_one(reference)) reference = reference.substr(0, reference.find('?'));
   return harmless(reference, 200);
+}
+
+bool wants_pin(std::string_view reference, const KeyEnvironment& environment) {
+  return Pkcs11Uri::is_one(reference) && !Pkcs11Uri::parse(reference).has_pin() &&
+         environment.count("COSIGN_PKCS11_PIN") == 0;
+}
+
+void refuse_code(std::string_view reference) {
+  if (!Pkcs11Uri::is_one(reference)) return;
+  if (Pkcs11Uri::parse(reference).module_path().empty()) return;
+  throw Error(Errc::bad_input,
+              "`module-path` would run code that a build file or policy chose")
+      .add_hint("set COSIGN_PKCS11_MODULE_PATH instead");
 }
 
 bool has_key_text(std::string_view reference) {
   return reference.starts_with(k_environment) ||
          (reference.find("://") == std::string_view::npos &&
-          !reference.starts_with("pkcs11:"));
+          !Pkcs11Uri::is_one(reference));
 }
 
 bool is_key_file(std::string_view reference) {
@@ -106,6 +122,9 @@ Secret read_passphrase_file(const std::string& path) {
 
 PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,
                           std::stop_token stop) {
+  if (Pkcs11Uri::is_one(reference)) {
+    return pkcs11_public_key(Pkcs11Uri::parse(reference), environment);
+  }
   if (!has_key_text(reference)) {
     return PluginSigner(plugin_reference(reference), std::move(stop)).public_key();
   }
@@ -116,6 +135,10 @@ PublicKey read_public_key(std::string_view reference, const KeyEnvironment& envi
 std::unique_ptr<Signer> load_signer(std::string_view reference,
                                     const KeyEnvironment& environment,
                                     const Secret& passphrase, std::stop_token stop) {
+  if (Pkcs11Uri::is_one(reference)) {
+    return std::make_unique<Pkcs11Signer>(Pkcs11Uri::parse(reference), environment,
+                                          passphrase);
+  }
   if (!has_key_text(reference)) {
     return std::make_unique<PluginSigner>(plugin_reference(reference), std::move(stop));
   }

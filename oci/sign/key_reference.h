@@ -14,9 +14,9 @@
 
 namespace oci {
 
-// A key is written as FILE, as env://VAR for the text in a variable, or as NAME://ID for
-// one that the program sigstore-kms-NAME keeps (plugin_signer.h). The environment is the
-// caller's to pass.
+// A key is written as FILE, as env://VAR for the text in a variable, as pkcs11:… for one
+// on a token (pkcs11_signer.h), or as NAME://ID for one that the program
+// sigstore-kms-NAME keeps (plugin_signer.h). The environment is the caller's to pass.
 using KeyEnvironment = std::map<std::string, std::string>;
 
 // The PEM of a file or variable. Errc::not_found if there is nothing; Errc::bad_input for
@@ -37,13 +37,21 @@ bool is_key_file(std::string_view reference);
 PublicKey read_public_key(std::string_view reference, const KeyEnvironment& environment,
                           std::stop_token stop = {});
 
-// The private key at `reference`, whatever keeps it. Throws what PrivateKey::parse() and
-// PluginSigner throw.
+// The private key at `reference`, whatever keeps it. `passphrase` is the PIN of a token
+// if neither the reference nor the environment has one. Throws what PrivateKey::parse(),
+// Pkcs11Signer and PluginSigner throw.
 std::unique_ptr<Signer> load_signer(std::string_view reference,
                                     const KeyEnvironment& environment,
                                     const Secret& passphrase, std::stop_token stop = {});
 
-// What messages call the key: the reference itself, in one line.
+// Whether nobody but the person can tell the PIN of the token; false for other keys.
+bool wants_pin(std::string_view reference, const KeyEnvironment& environment);
+
+// Errc::bad_input for a reference by which whoever wrote it would choose code that is run
+// in this process: `module-path`. For references out of files.
+void refuse_code(std::string_view reference);
+
+// What messages call the key: the reference itself, in one line, without a PIN.
 std::string key_name(std::string_view reference);
 
 }  // namespace oci
