@@ -109,9 +109,16 @@ std::optional<std::string> next_page(const HttpResponse& answer, const std::stri
 }
 
 bool is_kept_tag(const HttpResponse& answer) {
-  if (answer.status == 409 || answer.status == 412) return true;
+  return answer.status == 409 || answer.status == 412 || says_tag_is_kept(answer);
+}
+
+bool says_tag_is_kept(const HttpResponse& answer) {
   if (has_code(answer, "TAG_INVALID")) return true;
-  if (answer.status != 400 && answer.status != 403 && answer.status != 405) return false;
+  constexpr int k_statuses[] = {400, 403, 405, 409, 412};
+  if (std::find(std::begin(k_statuses), std::end(k_statuses), answer.status) ==
+      std::end(k_statuses)) {
+    return false;
+  }
   const std::string said = lower(answer.problem);
   for (const char* word : {"immutab", "already exist", "overwrit", "cannot update tag"}) {
     if (said.find(word) != std::string::npos) return true;

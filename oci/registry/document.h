@@ -28,5 +28,7 @@ std::optional<std::string> next_page(const HttpResponse& answer, const std::stri
 // The many ways of registries to say that a tag may not be moved: ECR's 400
 // TAG_INVALID, Harbor's 412, 409, and 403 or 405 with words to that effect.
 bool is_kept_tag(const HttpResponse& answer);
+// The same in words: not where 409 or 412 may mean that somebody else was faster.
+bool says_tag_is_kept(const HttpResponse& answer);
 
 }  // namespace oci

@@ -80,6 +80,17 @@ std::optional<std::vector<Descriptor>> RegistryClient::listed_referrers(
   return all;
 }
 
+bool RegistryClient::lists_referrers(const Digest& subject) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (lists_) return *lists_;
+  }
+  const bool lists = listed_referrers(subject, "").has_value();
+  const std::lock_guard lock(mutex_);
+  lists_ = lists;
+  return lists;
+}
+
 std::vector<Descriptor> RegistryClient::referrers(const Digest& subject,
                                                   std::string_view artifact_type) const {
   if (auto listed = listed_referrers(subject, artifact_type)) return std::move(*listed);
@@ -99,8 +110,8 @@ void RegistryClient::put_referrer(const Descriptor& which, Bytes content,
     throw refusal(answer, primary(),
                   fmt::format("pushing {} to {}", which.digest.brief(), name_));
   }
-  // A registry that keeps the list itself says so.
-  if (answer.header("oci-subject") != nullptr) return;
+  // A registry that keeps the list itself says so; some say so and keep none.
+  if (answer.header("oci-subject") != nullptr && lists_referrers(subject.digest)) return;
   add_to_fallback(which, subject);
 }
 
@@ -115,9 +126,18 @@ bool RegistryClient::put_if_still(std::string_view tag, const Descriptor& which,
     headers.emplace_back("If-None-Match", "*");
   }
   const HttpResponse answer = put_document(tag, which, content, std::move(headers));
-  if (answer.status == 412) return false;
   if (answer.status >= 200 && answer.status <= 204) return true;
-  throw refusal(answer, primary(), fmt::format("writing the tag {}:{}", name_, tag));
+  const Error why =
+      refusal(answer, primary(), fmt::format("writing the tag {}:{}", name_, tag));
+  if (says_tag_is_kept(answer)) {
+    throw Error(Errc::refused, fmt::format("{} keeps the tag `{}` as it is", name_, tag))
+        .add_note(why.what())
+        .add_hint(
+            "let the registry change tags that begin with `sha256-`: whoever signs "
+            "adds to them");
+  }
+  if (answer.status == 412) return false;
+  throw why;
 }
 
 // Without those that the registry does not have any more.

@@ -143,6 +143,7 @@ class RegistryClient final : public ReferringRepository {
   std::string document_of(const Descriptor& which) const;
   std::optional<std::vector<Descriptor>> listed_referrers(
       const Digest& subject, std::string_view artifact_type) const;
+  bool lists_referrers(const Digest& subject) const;
   bool put_if_still(std::string_view tag, const Descriptor& which,
                     const std::string& content, const std::optional<Digest>& before);
   void keep_present(std::vector<Descriptor>& list) const;
@@ -154,6 +155,7 @@ class RegistryClient final : public ReferringRepository {
   mutable std::mutex mutex_;
   std::map<Digest, std::string> documents_;  // put here: what a tag may be set to
   std::set<Digest> blobs_;                   // put here
+  mutable std::optional<bool> lists_;        // whether it has the API for referrers
 };
 
 }  // namespace oci

@@ -1,4 +1,4 @@
-// Manifests, tags and referrers of servers that err, lie, or keep what they have.
+// Manifests and tags of servers that err, lie, or keep what they have.
 #include <nlohmann/json.hpp>
 
 #include "oci/image/manifest_graph.h"
@@ -49,35 +49,7 @@ struct World : RegistryBench {
     return failure_in([&] { client().resolve("t"); });
   }
   Descriptor image(const std::string& name) { return put_small_image(client(), name); }
-  // A signature of `subject`: a manifest with a subject.
-  Descriptor sign(const Descriptor& subject, const std::string& type = "test/signature") {
-    put(client(), "{}");
-    const nlohmann::json manifest = {{"schemaVersion", 2},
-                                     {"mediaType", k_manifest},
-                                     {"artifactType", type},
-                                     {"config",
-                                      {{"mediaType", "application/vnd.oci.empty.v1+json"},
-                                       {"digest", Digest::of("{}").str()},
-                                       {"size", 2}}},
-                                     {"layers", nlohmann::json::array()},
-                                     {"subject",
-                                      {{"mediaType", k_manifest},
-                                       {"digest", subject.digest.str()},
-                                       {"size", subject.size}}}};
-    const std::string text = manifest.dump();
-    Descriptor which = describe(text, k_manifest);
-    which.artifact_type = type;
-    client().put_referrer(which, as_bytes(text), subject);
-    return which;
-  }
 };
-
-std::vector<std::string> digests(const std::vector<Descriptor>& list) {
-  std::vector<std::string> all;
-  for (const Descriptor& one : list)
-    all.push_back(one.digest.str());
-  return all;
-}
 
 }  // namespace
 
@@ -283,101 +255,6 @@ TEST_CASE("a tag whose answer was lost was written by us") {
   world.server.add(answers("PUT", "/manifests/v1", 412));
   world.client().set_tag_if("v1", one, {.absent = true});
   CHECK(world.client().digest_of("v1") == one.digest);
-}
-
-TEST_CASE("referrers are listed by the registry, page by page, filtered by us") {
-  World world;
-  const Descriptor image = world.image("one");
-  const Descriptor a = world.sign(image);
-  const Descriptor b = world.sign(image, "test/sbom");
-  CHECK(digests(world.client().referrers(image.digest, "test/sbom")) ==
-        Lines{b.digest.str()});
-  // Two pages, not filtered.
-  Index first;
-  first.manifests = {a};
-  Index second;
-  second.manifests = {b};
-  const std::string next = "/v2/a/b/referrers/" + image.digest.str() + "?page=2";
-  world.server.add(always(answers("GET", "page=2", 200, second.str())));
-  world.server.add(answers("GET", "/referrers/", 200, first.str(),
-                           {{"Link", "<" + next + ">; rel=\"next\""}}));
-  CHECK(digests(world.client().referrers(image.digest, "test/sbom")) ==
-        Lines{b.digest.str()});
-  CHECK(world.client().referrers(Digest::of("nobody"), "").empty());
-}
-
-TEST_CASE("a registry without referrers keeps them under a tag") {
-  World world({.referrers = false});
-  const Descriptor image = world.image("one");
-  const int status = GENERATE(404, 400, 405, 406);
-  world.server.add(always(answers("GET", "/referrers/", status)));
-  CHECK(world.client().referrers(image.digest, "").empty());
-  const Descriptor a = world.sign(image);
-  const Descriptor b = world.sign(image, "test/sbom");
-  world.sign(image);  // again: nothing is doubled
-  CHECK(digests(world.client().referrers(image.digest, "")) ==
-        Lines{a.digest.str(), b.digest.str()});
-  CHECK(digests(world.client().referrers(image.digest, "test/sbom")) ==
-        Lines{b.digest.str()});
-  CHECK(world.server.content().tags("a/b") == Lines{"sha256-" + image.digest.hex()});
-}
-
-TEST_CASE("a fallback tag that another writes at the same time loses no entry") {
-  World world({.referrers = false});
-  const Descriptor image = world.image("one");
-  const Descriptor a = world.sign(image);
-  const std::string tag = "sha256-" + image.digest.hex();
-  SECTION("412: somebody was faster") {
-    world.server.add(answers("PUT", "/manifests/" + tag, 412));
-  }
-  SECTION("201, but it is gone when it is read back") {
-    world.server.add(answers("PUT", "/manifests/" + tag, 201));
-  }
-  const Descriptor b = world.sign(image, "test/sbom");
-  CHECK(digests(world.client().referrers(image.digest, "")) ==
-        Lines{a.digest.str(), b.digest.str()});
-}
-
-TEST_CASE("a fallback tag forgets what the registry's garbage collection deleted") {
-  World world({.referrers = false});
-  const Descriptor image = world.image("one");
-  const Descriptor gone = world.sign(image);
-  const Descriptor kept = world.sign(image, "test/sbom");
-  const std::string tag = "sha256-" + image.digest.hex();
-  Rule refuses = answers(
-      "PUT", "/manifests/" + tag, 400,
-      R"({"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]})");
-  refuses.times = 3;  // as often as one write is tried
-  world.server.add(refuses);
-  SECTION("404 for one of the list") {
-    world.server.add(always(answers("GET", "/manifests/" + gone.digest.str(), 404)));
-    const Descriptor fresh = world.sign(image, "test/signature-2");
-    CHECK(digests(world.client().referrers(image.digest, "")) ==
-          Lines{kept.digest.str(), fresh.digest.str()});
-  }
-  SECTION("403 for one of the list: it may be there") {
-    world.server.add(always(answers("GET", "/manifests/" + gone.digest.str(), 403)));
-    CHECK(failure_in([&] { world.sign(image, "test/signature-2"); }).code ==
-          Errc::denied);
-    CHECK(digests(world.client().referrers(image.digest, "")) ==
-          Lines{gone.digest.str(), kept.digest.str()});
-  }
-  SECTION("another reason: told as it is") {
-    world.server.add(always(answers("PUT", "/manifests/" + tag, 400)));
-    CHECK(failure_in([&] { world.sign(image, "test/signature-2"); }).code ==
-          Errc::bad_input);
-    CHECK(digests(world.client().referrers(image.digest, "")) ==
-          Lines{gone.digest.str(), kept.digest.str()});
-  }
-}
-
-TEST_CASE("a fallback tag that always changes is given up") {
-  World world({.referrers = false});
-  const Descriptor image = world.image("one");
-  const std::string tag = "sha256-" + image.digest.hex();
-  world.server.add(always(answers("PUT", "/manifests/" + tag, 412)));
-  CHECK(failure_in([&] { world.sign(image); }).code == Errc::unavailable);
-  CHECK(world.server.log("PUT /v2/a/b/manifests/" + tag).size() == 60);
 }
 
 TEST_CASE("a registry's warning is told once, and cannot move the cursor") {
