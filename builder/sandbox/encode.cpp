@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <linux/landlock.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "oci/base/error.h"
 
+#include "builder/sandbox/call_filter.h"
 #include "builder/sandbox/launcher/wire.h"
 
 namespace lithify {
@@ -136,6 +139,23 @@ void encode_root(const SandboxPlan& plan, Writer& writer, WirePlan& wire) {
   wire.root_inode = status.st_ino;
 }
 
+// ABI 6 of Landlock keeps abstract sockets apart.
+bool has_scopes() {
+  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0,
+                   LANDLOCK_CREATE_RULESET_VERSION) >= 6;
+}
+
+// Instructions of eight bytes, aligned as the reader wants them.
+WireList encode_filter(const SandboxPlan& plan, Writer& writer) {
+  const Sockets sockets = plan.level != SandboxLevel::chroot ? Sockets::own_network
+                          : has_scopes()                     ? Sockets::local
+                                                             : Sockets::none;
+  const std::string& bytes = call_filter(sockets);
+  std::vector<std::uint64_t> instructions(bytes.size() / sizeof(std::uint64_t));
+  std::memcpy(instructions.data(), bytes.data(), bytes.size());
+  return writer.list(instructions);
+}
+
 std::uint32_t flags_of(const SandboxPlan& plan) {
   std::uint32_t flags = 0;
   if (plan.level != SandboxLevel::chroot) flags |= k_wire_user_namespace;
@@ -162,6 +182,7 @@ std::string encode(const SandboxPlan& plan, const EncodeOptions& options) {
   wire.env = writer.texts(plan.env, "a variable");
   wire.groups = writer.list(plan.groups);
   wire.mounts = writer.list(encode_mounts(plan.mounts, writer));
+  wire.filter = encode_filter(plan, writer);
   wire.uid = plan.uid;
   wire.gid = plan.gid;
   wire.memory = plan.limits.memory;

@@ -157,15 +157,13 @@ class Prober {
     if (best == SandboxLevel::root && at_most_ == SandboxLevel::id_range &&
         take(SandboxLevel::id_range, owners, "user namespaces", cure_for_namespaces()))
       return true;
-    // Less than a range is worse than chroot for the root of a container, which can at
-    // least give files away.
-    const bool asked = at_most_ == SandboxLevel::single_id;
-    if (asked && take(SandboxLevel::single_id, single_owner(), "user namespaces",
-                      cure_for_namespaces()))
+    if (may_chroot() &&
+        take(SandboxLevel::chroot, same_owners(), "the right to change the root",
+             "run as root of the container, with the capability SYS_CHROOT"))
       return true;
-    if (!may_chroot()) return false;
-    return take(SandboxLevel::chroot, same_owners(), "the right to change the root",
-                "run as root of the container, with the capability SYS_CHROOT");
+    // Root without its rights. With them a single id would be the machine's own root.
+    return confined() && take(SandboxLevel::single_id, single_owner(), "user namespaces",
+                              cure_for_namespaces());
   }
 
   bool as_user() {

@@ -162,6 +162,7 @@ int run(Request request) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IONBF, 0);
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     if (!words.empty() && words[0] == "probe")

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <climits>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -110,6 +112,17 @@ void keep_capabilities(std::uint64_t keep) {
     data[half].inheritable = 0;
   }
   must(::syscall(SYS_capset, &header, data), "dropping capabilities");
+}
+
+void set_seccomp(const PlanReader& plan) {
+  const std::uint32_t count = plan.plan().filter.count;
+  if (count == 0) return;
+  sock_fprog program = {};
+  program.len = static_cast<unsigned short>(count);
+  // The kernel takes a pointer that it does not write through.
+  program.filter = static_cast<sock_filter*>(const_cast<void*>(plan.filter()));
+  must(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program),
+       "loading the system call filter");
 }
 
 }  // namespace lithify

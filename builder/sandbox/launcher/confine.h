@@ -25,7 +25,7 @@ void set_landlock(int root);
 void keep_capabilities(std::uint64_t keep);
 std::uint64_t program_capabilities();
 
-// The system calls that no build needs. Last of all.
+// The plan's filter of system calls. Last of all; needs no_new_privs.
 void set_seccomp(const PlanReader& plan);
 
 }  // namespace lithify

@@ -51,7 +51,8 @@ bool PlanReader::open(const void* bytes, std::size_t size) {
     if (!text_fits(text)) return false;
   }
   return texts_fit(plan_->lower) && texts_fit(plan_->argv) && texts_fit(plan_->env) &&
-         list_fits(plan_->groups, sizeof(std::uint32_t)) && mounts_fit();
+         list_fits(plan_->groups, sizeof(std::uint32_t)) &&
+         list_fits(plan_->filter, sizeof(std::uint64_t)) && mounts_fit();
 }
 
 const WireMount& PlanReader::mount(std::uint32_t index) const {

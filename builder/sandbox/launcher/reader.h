@@ -22,6 +22,7 @@ class PlanReader {
   const WireMount& mount(std::uint32_t index) const;
   const char* lower(std::uint32_t index) const;
   const std::uint32_t* groups() const;
+  const void* filter() const { return bytes_ + plan_->filter.offset; }
   // Fills `into` with `list`'s texts and a null behind them; room for count + 1.
   void pointers(WireList list, const char** into) const;
 

@@ -106,6 +106,14 @@ bool has_files(const PlanReader& plan) {
   return false;
 }
 
+void write_content(const PlanReader& plan, const WireMount& mount, int file) {
+  const char* bytes = plan.text(mount.content);
+  for (std::uint32_t at = 0; at < mount.content.length;) {
+    const ssize_t wrote = ::write(file, bytes + at, mount.content.length - at);
+    at += static_cast<std::uint32_t>(must(wrote, "writing", plan.text(mount.target)));
+  }
+}
+
 // Copies of the files live on when the tmpfs that they were made in is unmounted, and
 // they were never reachable by another name.
 void make_files(const PlanReader& plan, int root, Trees& trees) {
@@ -122,11 +130,7 @@ void make_files(const PlanReader& plan, int root, Trees& trees) {
     const int file =
         must(::openat(box, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
              "making the file for", target);
-    const char* bytes = plan.text(mount.content);
-    for (std::uint32_t at = 0; at < mount.content.length;) {
-      const ssize_t wrote = ::write(file, bytes + at, mount.content.length - at);
-      at += static_cast<std::uint32_t>(must(wrote, "writing the file for", target));
-    }
+    write_content(plan, mount, file);
     must(::fchown(file, mount.uid, mount.gid), "giving away the file for", target);
     must(::fchmod(file, mount.mode), "setting the mode of the file for", target);
     ::close(file);
@@ -300,11 +304,7 @@ void make_plain_room(const PlanReader& plan) {
     if (mount.kind == k_wire_file) {
       const int file =
           must(::open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), "opening", target);
-      const char* bytes = plan.text(mount.content);
-      for (std::uint32_t at = 0; at < mount.content.length;) {
-        const ssize_t wrote = ::write(file, bytes + at, mount.content.length - at);
-        at += static_cast<std::uint32_t>(must(wrote, "writing", target));
-      }
+      write_content(plan, mount, file);
       ::close(file);
     }
     must(::chown(path, mount.uid, mount.gid), "giving away", target);

@@ -80,6 +80,7 @@ struct WirePlan {
   WireList env;     // WireText
   WireList groups;  // std::uint32_t
   WireList mounts;  // WireMount, parents first
+  WireList filter;  // struct sock_filter, for seccomp(2)
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint64_t memory = 0;  // bytes; 0: as much as there is. So are the others.

@@ -1,0 +1,21 @@
+// call_filter: the system calls that no build needs, as a program for the kernel.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace lithify {
+
+// Which socket families a program may use.
+enum class Sockets {
+  own_network,  // a network namespace keeps it apart from the host: all that know those
+  local,        // the host's network is shared: none but AF_UNIX
+  none,         // and nothing keeps the host's abstract names apart either
+};
+
+// The instructions (struct sock_filter) that seccomp(2) takes. Made once for each choice
+// in the life of this process; making one costs as much as starting three sandboxes. Any
+// thread. Errc::internal if libseccomp refuses.
+const std::string& call_filter(Sockets sockets);
+
+}  // namespace lithify
