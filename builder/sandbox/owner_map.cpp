@@ -166,8 +166,8 @@ std::optional<SubordinateRange> find_subordinate(std::string_view file, uid_t us
   return std::nullopt;
 }
 
-std::optional<OwnerMap> root_owners() {
-  for (const std::uint32_t base : {k_root_base, std::uint32_t{0}}) {
+std::optional<OwnerMap> root_owners(bool apart) {
+  for (const std::uint32_t base : {apart ? k_root_base : 0, std::uint32_t{0}}) {
     if (!mapped_here("/proc/self/uid_map", base)) continue;
     if (!mapped_here("/proc/self/gid_map", base)) continue;
     return OwnerMap{ids_from(base, base + 1), ids_from(base, base + 1)};

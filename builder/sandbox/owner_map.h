@@ -10,9 +10,10 @@
 
 namespace lithify {
 
-// The 65536 ids that root gives to a sandbox: far from those of people and of other
-// programs' containers, or in a namespace that has no others, the very same.
-std::optional<OwnerMap> root_owners();
+// The 65536 ids that root gives to a sandbox: if `apart`, some far from those of people
+// and of other programs' containers; else, or in a namespace that has no others, the very
+// same. Who may not mount needs the same: his other ids could not read his own paths.
+std::optional<OwnerMap> root_owners(bool apart);
 
 // Ourselves as 0, and our range of /etc/subuid and /etc/subgid behind. nullopt: there is
 // none that is large enough.

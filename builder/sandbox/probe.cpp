@@ -150,7 +150,7 @@ class Prober {
   }
 
   bool as_root() {
-    const std::optional<OwnerMap> owners = root_owners();
+    const std::optional<OwnerMap> owners = root_owners(!confined());
     const SandboxLevel best =
         is_first_user_namespace() ? SandboxLevel::root : SandboxLevel::id_range;
     if (take(best, owners, "user namespaces", cure_for_namespaces())) return true;

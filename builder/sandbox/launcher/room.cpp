@@ -178,12 +178,18 @@ void make_read_only(int proc, const char* name) {
 }
 
 // The outer one with all that is mounted on it, because the kernel lets nobody uncover
-// what was masked there.
+// what was masked there; and read-only, since processes outside may be the same user's.
 int outer_proc() {
   tell(k_wire_missing, "/proc is the outer one: process ids in it are not the program's");
-  return must(
+  const int proc = must(
       ::open_tree(AT_FDCWD, "/proc", AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
-      "taking the outer /proc");
+      "taking the outer", "/proc");
+  mount_attr attribute = {};
+  attribute.attr_set = k_inert | MOUNT_ATTR_RDONLY;
+  must(::mount_setattr(proc, "", AT_EMPTY_PATH | AT_RECURSIVE, &attribute,
+                       sizeof attribute),
+       "restricting the outer", "/proc");
+  return proc;
 }
 
 int make_proc(int root) {
