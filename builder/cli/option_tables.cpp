@@ -308,8 +308,12 @@ constexpr CommandText k_commands[] = {
     {"login", k_login, "HOST", 1, "keep a user name and password for a registry",
      "Checks them first, and keeps them as docker does, in its file or helper."},
     {"logout", k_login, "HOST", 1, "forget what `login` kept", ""},
-    {"doctor", k_doctor, "REF", 1, "show how a registry is reached, and as whom",
-     "Asks for the image and tells the servers, files and keys that were used. Never "
+    {"doctor", k_doctor, "[REF]", 1,
+     "show what this machine allows, or how a registry is reached",
+     "Without REF: the sandbox that steps get to run programs in, found by trying, and "
+     "what to type where a better one is missing; exit code 7 if there is none. With "
+     "REF: "
+     "asks for the image and tells the servers, files and keys that were used. Never "
      "shows a secret."},
     {"key", k_key, "generate|import|public|export …", 3,
      "make and convert keys for signing",

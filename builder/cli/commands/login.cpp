@@ -1,4 +1,5 @@
-// lithify login, logout and doctor: who we are to a registry.
+// lithify login, logout and doctor: who we are to a registry, and what this machine
+// allows.
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 
 #include "builder/cli/ask.h"
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/sandbox_report.h"
 #include "builder/cli/text.h"
 
 namespace lithify {
@@ -132,8 +134,9 @@ int run_logout(Session& session) {
 
 int run_doctor(Session& session) {
   if (session.options().operands.empty()) {
-    throw oci::Error(oci::Errc::bad_input, "`doctor` needs the reference of an image")
-        .add_hint("as `lithify doctor ghcr.io/acme/hello:1.4.2`");
+    const SandboxProbe& probe = probe_sandbox();
+    session.print(sandbox_report(probe));
+    return probe.level == SandboxLevel::none ? exits::k_machine : exits::k_ok;
   }
   const oci::Reference reference =
       oci::Reference::parse(session.options().operands.front());

@@ -1,0 +1,18 @@
+// sandbox_report: what this machine allows steps that run programs, for people.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "builder/sandbox/sandbox.h"
+
+namespace lithify {
+
+// "L3, a user namespace with a range of ids".
+std::string sandbox_summary(const SandboxProbe& probe);
+
+// The same with what works beside it, and a line to type for each thing that is missing;
+// in lines of `doctor`.
+std::string sandbox_report(const SandboxProbe& probe);
+
+}  // namespace lithify
