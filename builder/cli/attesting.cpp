@@ -5,6 +5,8 @@
 #include "oci/base/error.h"
 #include "oci/sign/statement.h"
 
+#include "builder/cli/image_sbom.h"
+
 namespace lithify {
 
 namespace {
@@ -20,9 +22,15 @@ struct ClaimMaker {
   std::string (*make)(const BuildFacts& facts, const ClaimSubject& subject);
 };
 
+template <SbomForm Form>
+std::string sbom(const BuildFacts& facts, const ClaimSubject& subject) {
+  return sbom_predicate(facts, subject, Form);
+}
+
 constexpr ClaimMaker k_makers[] = {
-    {Kind::sbom_spdx, "sbom-spdx", oci::predicate::k_spdx, false, nullptr},
-    {Kind::sbom_cyclonedx, "sbom-cyclonedx", oci::predicate::k_cyclonedx, false, nullptr},
+    {Kind::sbom_spdx, "sbom-spdx", oci::predicate::k_spdx, false, sbom<SbomForm::spdx>},
+    {Kind::sbom_cyclonedx, "sbom-cyclonedx", oci::predicate::k_cyclonedx, false,
+     sbom<SbomForm::cyclonedx>},
     {Kind::provenance, "provenance", oci::predicate::k_provenance, true, nullptr},
 };
 

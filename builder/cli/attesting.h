@@ -3,11 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "builder/attest/inventory.h"
 #include "builder/cli/prepare.h"
 #include "builder/cli/wiring.h"
 #include "builder/pack/assemble.h"
@@ -16,11 +19,19 @@
 
 namespace lithify {
 
+// The inventory of the manifest that was asked for last: each form of an SBOM wants it,
+// and it reads every file.
+struct InventoryMemo {
+  std::optional<oci::Digest> of;
+  std::shared_ptr<const Inventory> inventory;  // its users outlive a change of the memo
+};
+
 // What is known when the build is done. References outlive it.
 struct BuildFacts {
   Session& session;
   const Prepared& prepared;
   std::span<const Tree> results;  // of prepared.plan.graph
+  std::shared_ptr<InventoryMemo> memo = std::make_shared<InventoryMemo>();  // of copies
 };
 
 // One manifest of an image: of a platform, or the index of several.

@@ -42,6 +42,7 @@ constexpr std::array k_commands = {
     Command{"sign", run_sign},
     Command{"attest", run_attest},
     Command{"verify", run_verify},
+    Command{"sbom", run_sbom},
     Command{"inspect", run_inspect},
     Command{"diff", run_diff},
     Command{"cache", run_cache},

@@ -137,11 +137,11 @@ void set(Options& options, std::string_view) {
   options.*Member = true;
 }
 
-constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push;
-constexpr unsigned k_builders = k_build | k_plan | k_push;
+constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push | k_sbom;
+constexpr unsigned k_builders = k_build | k_plan | k_push | k_sbom;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
                               k_tag | k_join | k_login | k_doctor | k_sign | k_attest |
-                              k_verify | k_diff | k_reproduce;
+                              k_verify | k_diff | k_reproduce | k_sbom;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
@@ -159,7 +159,8 @@ constexpr Flag k_flags[] = {
      "take an archive whose bytes changed but whose content is what the lock says",
      set<&Options::allow_repacked>},
     {0, "--output", "KIND=PATH", k_build,
-     "also write oci=DIR, oci-archive=FILE, docker-archive=FILE, rootfs=DIR or tar=FILE",
+     "also write oci=DIR, oci-archive=FILE, docker-archive=FILE, rootfs=DIR, tar=FILE or "
+     "sbom=FILE, which ends with .spdx.json or .cdx.json",
      [](Options& options, std::string_view value) {
        options.outputs.emplace_back(value);
      }},
@@ -203,6 +204,8 @@ constexpr Flag k_flags[] = {
      set_threshold},
     {0, "--predicate", "FILE", k_attest, "what is claimed, a JSON object",
      set_text<&Options::predicate_file>},
+    {0, "--format", "FORM", k_sbom, "spdx (default: version 2.3) or cyclonedx (1.6)",
+     set_text<&Options::format>},
     {0, "--type", "TYPE", k_attest | k_verify | k_key,
      "of attest and verify: a predicate type, a URI or one of spdx, cyclonedx, openvex, "
      "provenance and test-result; of key generate: p256 (default), p384, p521, rsa or "
@@ -241,7 +244,7 @@ constexpr Flag k_flags[] = {
      set<&Options::check>},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
-    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push,
+    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push | k_sbom,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -339,6 +342,12 @@ constexpr CommandText k_commands[] = {
      "attestation is no signature: with --type one of that predicate type is wanted. "
      "--policy FILE names keys and rules for repositories instead. Exit code 4 if it is "
      "not accepted, and if there is nothing to accept."},
+    {"sbom", k_sbom, "[IMAGE]", 1, "print what is in an image: packages and files",
+     "Without IMAGE, of what the build file makes. IMAGE is a reference to one in a "
+     "registry, whose attached SBOM is printed as it is (its signature is for `verify "
+     "--type spdx` to check), an image of the build file, or a layout or archive that "
+     "the "
+     "build file has made. Of one platform: --platform, or this machine's."},
     {"inspect", k_inspect, "IMAGE [PATH]", 2, "show an image, its layers and its files",
      "IMAGE is the directory of an OCI layout, an archive, the name of an image that was "
      "built here, or a reference to one in a registry; of several in one place, "

@@ -57,6 +57,7 @@ struct Options {
   std::string policy;           // --policy, a file
   std::string passphrase_file;  // --passphrase-file
   unsigned threshold = 0;       // 0: not given
+  std::string format;           // --format of sbom; empty: spdx
   std::string username;
   std::uint64_t chunk_size = 0;  // bytes; 0: by the host
   bool json = false;
@@ -87,6 +88,7 @@ enum Takers : unsigned {
   k_sign = 1U << 14,
   k_verify = 1U << 15,
   k_attest = 1U << 16,
+  k_sbom = 1U << 17,
   k_diff = 1U << 20,
   k_reproduce = 1U << 21,
   k_others = 1U << 6,  // schema, version, help: global flags only

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "builder/cli/image_sbom.h"
 #include "builder/plan/suggest.h"
 
 namespace lithify {
@@ -17,16 +18,17 @@ struct KindName {
   Output::Kind kind;
   const char* name;
 };
-constexpr std::array<KindName, 5> k_kinds = {
+constexpr std::array<KindName, 6> k_kinds = {
     {{Output::Kind::oci, "oci"},
      {Output::Kind::oci_archive, "oci-archive"},
      {Output::Kind::docker_archive, "docker-archive"},
      {Output::Kind::rootfs, "rootfs"},
-     {Output::Kind::tar, "tar"}}};
+     {Output::Kind::tar, "tar"},
+     {Output::Kind::sbom, "sbom"}}};
 
 bool holds_one_platform(Output::Kind kind) {
   return kind == Output::Kind::docker_archive || kind == Output::Kind::rootfs ||
-         kind == Output::Kind::tar;
+         kind == Output::Kind::tar || kind == Output::Kind::sbom;
 }
 
 oci::Error one_platform_only(const ImagePlan& image, const Destination& destination) {
@@ -96,13 +98,15 @@ Output parse_output(const std::string& text) {
                        fmt::format("--output {} needs a path", word))
           .add_hint(fmt::format("write `--output {}=PATH`", word));
     }
+    if (known.kind == Output::Kind::sbom) sbom_form_of_file(text);
     return {known.kind, std::filesystem::absolute(text.substr(equals + 1)).string(), {}};
   }
   oci::Error error(oci::Errc::bad_input, fmt::format("there is no output `{}`", word));
   const std::string meant = did_you_mean(word, names);
   throw error.add_hint(
-      meant.empty() ? "the kinds are oci, oci-archive, docker-archive, rootfs and tar"
-                    : meant);
+      meant.empty()
+          ? "the kinds are oci, oci-archive, docker-archive, rootfs, tar and sbom"
+          : meant);
 }
 
 std::vector<Destination> destinations(const ImagePlan& image,

@@ -85,6 +85,10 @@ void deliver_docker_archive(const Delivery& what, const fs::path& file) {
   });
 }
 
+void deliver_file(const fs::path& file, const std::function<void(oci::Sink&)>& write) {
+  write_whole(file, write);
+}
+
 void deliver_blob(const oci::BlobStore& store, const oci::BlobRef& blob,
                   const fs::path& file, std::stop_token stop) {
   write_whole(file, [&](oci::Sink& to) {

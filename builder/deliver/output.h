@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -39,6 +40,10 @@ void deliver_docker_archive(const Delivery& what, const std::filesystem::path& f
 // A blob as a file: a flat tar that was made in the store.
 void deliver_blob(const oci::BlobStore& store, const oci::BlobRef& blob,
                   const std::filesystem::path& file, std::stop_token stop = {});
+
+// Whatever `write` writes.
+void deliver_file(const std::filesystem::path& file,
+                  const std::function<void(oci::Sink&)>& write);
 
 struct RootfsOptions {
   const oci::BlobStore& store;

@@ -121,6 +121,7 @@ std::vector<Output> read_outputs(const YamlNode* list) {
       {"docker-archive", Output::Kind::docker_archive},
       {"rootfs", Output::Kind::rootfs},
       {"tar", Output::Kind::tar},
+      {"sbom", Output::Kind::sbom},
   };
   std::vector<Output> outputs;
   if (!list) return outputs;

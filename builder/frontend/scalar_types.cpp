@@ -91,6 +91,11 @@ TypeRule rule(Type type) {
     case Type::image_tag:
       return {"a tag: letters, digits, `_`, and `.` and `-` behind the first",
               oci::Reference::is_tag};
+    case Type::sbom_file:
+      return {"a file that ends with `.spdx.json` or `.cdx.json`",
+              [](std::string_view text) {
+                return text.ends_with(".spdx.json") || text.ends_with(".cdx.json");
+              }};
   }
   return {"text", anything};
 }

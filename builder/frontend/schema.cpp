@@ -75,6 +75,7 @@ const Shape k_epoch = scalar(Type::epoch);
 const Shape k_url = scalar(Type::url);
 const Shape k_signal = scalar(Type::signal);
 const Shape k_image_ref = scalar(Type::image_ref);
+const Shape k_sbom_file = scalar(Type::sbom_file);
 const Shape k_repository = scalar(Type::repository);
 const Shape k_nullable_text = nullable(scalar(Type::text));
 const Shape k_version = literal(integer(1, 1));
@@ -307,7 +308,7 @@ const Shape k_output = {
         {{"rootfs", &k_some_text, "The file tree as a directory."}, {}},
         {{"tar", &k_some_text, "The file tree as a tar file."}, {}},
         {{"erofs", nullptr, ""}, {}},
-        {{"sbom", nullptr, ""}, {}},
+        {{"sbom", &k_sbom_file, "What is in it: `….spdx.json` or `….cdx.json`."}, {}},
     }};
 const Shape k_outputs = list_of(k_output);
 const Shape k_push_when = record({

@@ -44,6 +44,7 @@ enum class Type {
   image_ref,
   repository,
   image_tag,
+  sbom_file,
 };
 
 // "an octal mode such as 0644"

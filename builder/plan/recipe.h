@@ -267,7 +267,14 @@ struct From {
 };
 
 struct Output {
-  enum class Kind { oci, oci_archive, docker_archive, rootfs, tar } kind = Kind::oci;
+  enum class Kind {
+    oci,
+    oci_archive,
+    docker_archive,
+    rootfs,
+    tar,
+    sbom
+  } kind = Kind::oci;
   std::string path;  // relative to the build file's directory; from --output: to the cwd
   Place place;
 };

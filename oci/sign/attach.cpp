@@ -158,6 +158,40 @@ bool is_attached(const ReferringRepository& from, const PublicKey& key,
   return false;
 }
 
+// A statement that is looked for.
+struct Wanted {
+  const Digest& manifest;
+  std::string_view predicate_type;
+
+  std::optional<Statement> in(const Envelope& envelope) const {
+    if (envelope.payload_type != k_in_toto_type) return std::nullopt;
+    Statement statement = Statement::parse(envelope.payload, "the statement");
+    const bool fits = statement.predicate_type == predicate_type &&
+                      statement.find_subject(manifest) != nullptr;
+    return fits ? std::optional(std::move(statement)) : std::nullopt;
+  }
+};
+
+// What others attached may be anything; that nobody answers is an Error all the same.
+template <class Read>
+std::optional<Statement> passing_over(Read read) {
+  try {
+    return read();
+  } catch (const Error& e) {
+    if (e.code() == Errc::unavailable || e.code() == Errc::denied) throw;
+    return std::nullopt;
+  }
+}
+
+std::optional<Statement> statement_of_bundle(const ReferringRepository& from,
+                                             const Descriptor& which,
+                                             const Wanted& wanted) {
+  const auto text = bundle_of(from, which);
+  if (!text) return std::nullopt;
+  const Bundle bundle = Bundle::parse(*text, which.digest.brief());
+  return bundle.envelope() == nullptr ? std::nullopt : wanted.in(*bundle.envelope());
+}
+
 }  // namespace
 
 std::vector<Descriptor> signed_documents(const Repository& of, const Descriptor& root) {
@@ -220,6 +254,34 @@ Attached attach_signature(ReferringRepository& to, Signer& signer,
   if (form != AttachedForm::classic)
     attached.bundle = attach_statement(to, signer, signature.manifest, statement);
   return attached;
+}
+
+std::optional<Statement> find_statement(const ReferringRepository& from,
+                                        const Digest& manifest,
+                                        std::string_view predicate_type) {
+  const Wanted wanted{manifest, predicate_type};
+  std::size_t count = 0;
+  for (const Descriptor& which : from.referrers(manifest, "")) {
+    if (++count > k_max_objects) break;
+    const auto type = which.annotations.find(k_predicate_type);
+    if (type != which.annotations.end() && type->second != predicate_type) continue;
+    auto found = passing_over([&] { return statement_of_bundle(from, which, wanted); });
+    if (found) return found;
+  }
+  const std::string tag = attachment_tag(manifest, "att");
+  return passing_over([&]() -> std::optional<Statement> {
+    count = 0;
+    for (const Descriptor& layer : layers_at(from, tag)) {
+      if (++count > k_max_objects) break;
+      if (layer.media_type != k_envelope_type) continue;
+      auto found = passing_over([&] {
+        const std::string text = text_of(from, layer, k_max_envelope);
+        return wanted.in(Envelope::parse(text, layer.digest.brief()));
+      });
+      if (found) return found;
+    }
+    return std::nullopt;
+  });
 }
 
 void offer_attached(const ReferringRepository& from, const Digest& manifest,

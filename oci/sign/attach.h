@@ -4,8 +4,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/base/descriptor.h"
@@ -52,6 +54,13 @@ bool attach_statement(ReferringRepository& to, Signer& signer, const Descriptor&
 // looks.
 bool attach_classic_statement(ReferringRepository& to, Signer& signer,
                               const Descriptor& manifest, const Statement& statement);
+
+// What somebody, whoever it is, says about the manifest in a bundle or the classic form:
+// for showing, not for believing. Of several the first. What cannot be read is passed
+// over.
+std::optional<Statement> find_statement(const ReferringRepository& from,
+                                        const Digest& manifest,
+                                        std::string_view predicate_type);
 
 // Offers everything that is attached to the manifest in any form, at most 1,000 of each.
 // What cannot be read is left out with a line in `unread`; a registry that does not

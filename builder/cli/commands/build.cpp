@@ -7,7 +7,9 @@
 
 #include "builder/cli/base_layers.h"
 #include "builder/cli/build_report.h"
+#include "builder/cli/commands/build_for.h"
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/image_sbom.h"
 #include "builder/cli/outputs.h"
 #include "builder/cli/prepare.h"
 #include "builder/cli/process.h"
@@ -24,15 +26,21 @@ namespace {
 // One build, phase by phase. Each phase takes what the one before it made.
 class Build {
  public:
-  // `push` leaves outputs alone; `build` pushes if it is asked to.
-  Build(Session& session, bool pushes_only)
+  // `push` leaves outputs alone; `build` pushes if it is asked to; other commands do
+  // neither.
+  enum class Purpose { build, push, look };
+  Build(Session& session, Purpose purpose, std::vector<std::string> images)
       : session_(session),
-        pushes_only_(pushes_only),
-        pushes_(pushes_only || session.options().push || session.options().dry_run ||
-                session.options().push_by_digest || !session.options().keys.empty()) {
+        images_(std::move(images)),
+        pushes_only_(purpose == Purpose::push),
+        writes_outputs_(purpose == Purpose::build),
+        pushes_(pushes_only_ ||
+                (writes_outputs_ &&
+                 (session.options().push || session.options().dry_run ||
+                  session.options().push_by_digest || !session.options().keys.empty()))) {
     for (const std::string& output : session.options().outputs)
       further_.push_back(parse_output(output));
-    for (const std::string& image : session.options().operands) {
+    for (const std::string& image : images_) {
       if (image.find('/') == std::string::npos && image != "." && image != "..") continue;
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("`{}` is no image's name", image))
@@ -41,19 +49,27 @@ class Build {
   }
 
   int run() {
-    prepare_plan();
-    make_everything();
-    // Last, so that a build that fails leaves the lock that was there.
-    if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
-    save_caches();
+    make();
     push();
     report();
     return exits::k_ok;
   }
 
+  // All but outputs and pushes that nobody asked for.
+  void make() {
+    prepare_plan();
+    make_everything();
+    // Last, so that a build that fails leaves the lock that was there.
+    if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
+    save_caches();
+  }
+
+  BuildFacts facts() const { return {session_, prepared_, results_, memo_}; }
+  const std::vector<PackedImage>& packed() const { return packed_; }
+
  private:
   void prepare_plan() {
-    prepared_ = prepare(session_, session_.options().operands);
+    prepared_ = prepare(session_, images_);
     times_.resolve = lap();
     for (const ImagePlan& image : prepared_.plan.images) {
       if (pushes_) {
@@ -61,9 +77,9 @@ class Build {
         sign_rule(image, session_.options(), prepared_.workspace.recipe.directory);
       }
       destinations_.push_back(
-          pushes_only_
-              ? std::vector<Destination>()
-              : destinations(image, further_, prepared_.workspace.recipe.directory));
+          writes_outputs_
+              ? destinations(image, further_, prepared_.workspace.recipe.directory)
+              : std::vector<Destination>());
     }
     if (pushes_ && !session_.options().push_by_digest) refuse_partial_push();
     refuse_clashes(destinations_);
@@ -268,12 +284,18 @@ class Build {
         return deliver_blob(session_.store(), flat_tar(session_, root, activity),
                             destination.path, session_.stop());
       }
+      case Output::Kind::sbom: {
+        return deliver_file(destination.path, [&](oci::Sink& to) {
+          write_sbom(facts(), {plan, image, variant.manifest, destination.variant},
+                     sbom_form_of_file(destination.path.string()), to);
+        });
+      }
     }
   }
 
   void push() {
     if (!pushes_) return;
-    pushed_ = push_all({session_, prepared_, results_}, packed_);
+    pushed_ = push_all(facts(), packed_);
     times_.push = lap();
   }
 
@@ -340,12 +362,15 @@ class Build {
   }
 
   Session& session_;
+  std::vector<std::string> images_;  // none: all of the build file
   bool pushes_only_;
+  bool writes_outputs_;
   bool pushes_;
   std::vector<Output> further_;
   Prepared prepared_;
   std::vector<std::vector<Destination>> destinations_;
   std::vector<Tree> results_;
+  std::shared_ptr<InventoryMemo> memo_ = std::make_shared<InventoryMemo>();
   std::vector<PackedImage> packed_;
   std::vector<Pushed> pushed_;
   Tally::Counts steps_;
@@ -356,11 +381,19 @@ class Build {
 }  // namespace
 
 int run_build(Session& session) {
-  return Build(session, false).run();
+  return Build(session, Build::Purpose::build, session.options().operands).run();
 }
 
 int run_push(Session& session) {
-  return Build(session, true).run();
+  return Build(session, Build::Purpose::push, session.options().operands).run();
+}
+
+void build_for(
+    Session& session, const std::vector<std::string>& images,
+    const std::function<void(const BuildFacts&, const std::vector<PackedImage>&)>& look) {
+  Build build(session, Build::Purpose::look, images);
+  build.make();
+  look(build.facts(), build.packed());
 }
 
 }  // namespace lithify

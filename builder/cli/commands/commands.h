@@ -23,6 +23,7 @@ int run_key(Session& session);
 int run_sign(Session& session);
 int run_attest(Session& session);
 int run_verify(Session& session);
+int run_sbom(Session& session);
 int run_inspect(Session& session);
 int run_diff(Session& session);
 int run_cache(Session& session);

@@ -202,3 +202,37 @@ TEST_CASE("an attestation is mirrored to the tag of the classic form, once") {
                     expected)
             .accepted);
 }
+
+TEST_CASE("a statement is found for showing, by its type and its image") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  Statement statement;
+  statement.subjects = {Subject::of(image.digest)};
+  statement.predicate_type = predicate::k_spdx;
+  statement.predicate = "{\"name\":\"one\"}";
+  const auto find = [&](std::string_view type) {
+    return find_statement(bench.client(), image.digest, type);
+  };
+  CHECK_FALSE(find(predicate::k_spdx));
+  SECTION("in a bundle") {
+    attach_statement(bench.client(), bench.key, image, statement);
+  }
+  SECTION("in the classic form") {
+    attach_classic_statement(bench.client(), bench.key, image, statement);
+  }
+  bench.sign(image, bench.key);
+  CHECK(find(predicate::k_spdx) == statement);
+  CHECK_FALSE(find(predicate::k_cyclonedx));
+  CHECK_FALSE(
+      find_statement(bench.client(), bench.image("two").digest, predicate::k_spdx));
+}
+
+TEST_CASE("a statement about another image is not shown") {
+  Bench bench;
+  const Descriptor image = bench.image("one");
+  Statement statement;
+  statement.subjects = {Subject::of(bench.image("two").digest)};
+  statement.predicate_type = predicate::k_spdx;
+  attach_statement(bench.client(), bench.key, image, statement);
+  CHECK_FALSE(find_statement(bench.client(), image.digest, predicate::k_spdx));
+}

@@ -1,0 +1,190 @@
+// lithify sbom: what is in an image: as attached to it, or as a build makes it.
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/image/manifest.h"
+#include "oci/image/manifest_graph.h"
+#include "oci/image/platform_choice.h"
+#include "oci/sign/attach.h"
+
+#include "builder/cli/commands/build_for.h"
+#include "builder/cli/commands/commands.h"
+#include "builder/cli/image_place.h"
+#include "builder/cli/image_sbom.h"
+#include "builder/cli/text.h"
+#include "builder/cli/workspace.h"
+
+namespace lithify {
+
+namespace {
+
+// Standard output as a sink.
+class Printing final : public oci::Sink {
+ public:
+  explicit Printing(Session& session) : session_(session) {}
+  void write(oci::Bytes data) override {
+    session_.print({reinterpret_cast<const char*>(data.data()), data.size()});
+  }
+
+ private:
+  Session& session_;
+};
+
+SbomForm wanted_form(const Session& session) {
+  const std::string& format = session.options().format;
+  return format.empty() ? SbomForm::spdx : parse_sbom_form(format);
+}
+
+oci::Platform wanted_platform(const Session& session) {
+  const auto platforms = wanted_platforms(session.options());
+  if (platforms.size() > 1) {
+    throw oci::Error(oci::Errc::bad_input, "an SBOM is about one platform")
+        .add_hint("give one `--platform`");
+  }
+  return platforms.empty() ? oci::Platform::host() : platforms.front();
+}
+
+oci::Error no_platform(const oci::Platform& wanted,
+                       const std::vector<std::string>& offered) {
+  return oci::Error(oci::Errc::not_found, "the image has nothing for " + wanted.str())
+      .add_hint(fmt::format("choose one with `--platform`: {}",
+                            visible(fmt::format("{}", fmt::join(offered, ", ")))));
+}
+
+// The manifest of one platform.
+oci::Descriptor manifest_in(const FoundImage& found, const oci::Platform& wanted) {
+  if (!oci::is_index(found.root.media_type)) return found.root;
+  const auto read = [&](const oci::Descriptor& which) {
+    return found.images->manifest(which);
+  };
+  const auto index = oci::Index::parse(read(found.root), "the index of the image");
+  const auto choice = oci::choose_platform(oci::images_of(index, wanted, read), wanted);
+  if (!choice.manifest) throw no_platform(wanted, choice.offered);
+  return *choice.manifest;
+}
+
+// The variant that --platform asks for, the only one, or the one for this machine.
+std::size_t variant_in(const Session& session, const PackedImage& image) {
+  if (image.variants.size() == 1) return 0;
+  const oci::Platform wanted = wanted_platform(session);
+  std::vector<std::string> offered;
+  for (std::size_t i = 0; i < image.variants.size(); ++i) {
+    if (image.variants[i].platform == wanted) return i;
+    offered.push_back(image.variants[i].platform.str());
+  }
+  throw no_platform(wanted, offered);
+}
+
+void print_made(const BuildFacts& facts, std::size_t image, const PackedImage& packed) {
+  const std::size_t variant = variant_in(facts.session, packed);
+  Printing out(facts.session);
+  write_sbom(facts,
+             {facts.prepared.plan.images.at(image), packed,
+              packed.variants[variant].manifest, variant},
+             wanted_form(facts.session), out);
+  facts.session.end_progress();
+  facts.session.print("\n");
+}
+
+void print_of_build(Session& session) {
+  build_for(session, session.options().operands,
+            [&](const BuildFacts& facts, const std::vector<PackedImage>& images) {
+              if (images.size() == 1) return print_made(facts, 0, images.front());
+              std::vector<std::string> names;
+              for (const PackedImage& image : images)
+                names.push_back(image.name);
+              throw oci::Error(oci::Errc::bad_input,
+                               "the build file makes several images, and an SBOM is "
+                               "about one")
+                  .add_hint(fmt::format("name one of {}", fmt::join(names, ", ")));
+            });
+}
+
+// Of an image that was built here before: the build file makes it again, mostly from the
+// store, and says what is in it.
+void print_of_place(Session& session, const ImagePlace& place) {
+  const FoundImage found = find_image(session, place);
+  const oci::Descriptor wanted = manifest_in(found, wanted_platform(session));
+  bool done = false;
+  std::error_code problem;
+  if (std::filesystem::exists(session.options().file, problem)) {
+    build_for(session, {},
+              [&](const BuildFacts& facts, const std::vector<PackedImage>& images) {
+                for (std::size_t i = 0; i < images.size() && !done; ++i) {
+                  const auto& variants = images[i].variants;
+                  for (std::size_t v = 0; v < variants.size() && !done; ++v) {
+                    if (variants[v].manifest.digest != wanted.digest) continue;
+                    Printing out(session);
+                    write_sbom(facts,
+                               {facts.prepared.plan.images.at(i), images[i],
+                                variants[v].manifest, v},
+                               wanted_form(session), out);
+                    done = true;
+                  }
+                }
+              });
+  }
+  session.end_progress();
+  if (done) return session.print("\n");
+  throw oci::Error(oci::Errc::not_found,
+                   fmt::format("no SBOM is beside {}, and the build file here does not "
+                               "make that image",
+                               visible(place.str())))
+      .add_hint(
+          "run `lithify sbom` where its build file is, or push it with `attest: "
+          "[sbom-spdx]`");
+}
+
+void print_attached(Session& session, const ImagePlace& place) {
+  const FoundImage found = find_image(session, place);
+  const oci::Descriptor manifest = manifest_in(found, wanted_platform(session));
+  const SbomForm form = wanted_form(session);
+  const std::string_view type =
+      form == SbomForm::spdx ? oci::predicate::k_spdx : oci::predicate::k_cyclonedx;
+  const auto statement = oci::find_statement(*found.registry, manifest.digest, type);
+  session.end_progress();
+  if (!statement) {
+    throw oci::Error(
+        oci::Errc::not_found,
+        fmt::format("no SBOM of this form is attached to {}", visible(place.str())))
+        .add_note("looked for a statement of the type " + std::string(type) + " about " +
+                  manifest.digest.str())
+        .add_hint(
+            "push the image with `sign: {key: …, attest: [sbom-spdx]}`, or run "
+            "`lithify sbom` where its build file is");
+  }
+  if (session.wants_summary()) {
+    session.tell(fmt::format(
+        "nobody's signature was checked: `lithify verify --key KEY --type {} {}@{}`\n",
+        form == SbomForm::spdx ? "spdx" : "cyclonedx", place.reference->name(),
+        manifest.digest.str()));
+  }
+  session.print(statement->predicate + "\n");
+}
+
+}  // namespace
+
+int run_sbom(Session& session) {
+  wanted_form(session);
+  const auto& operands = session.options().operands;
+  std::error_code problem;
+  const bool named = !operands.empty() &&
+                     operands.front().find_first_of("/:") == std::string::npos &&
+                     !std::filesystem::exists(operands.front(), problem);
+  if (operands.empty() || named) {
+    print_of_build(session);
+    return exits::k_ok;
+  }
+  const ImagePlace place = parse_place(session, operands.front());
+  if (place.kind == ImagePlace::Kind::registry) {
+    print_attached(session, place);
+  } else {
+    print_of_place(session, place);
+  }
+  return exits::k_ok;
+}
+
+}  // namespace lithify
