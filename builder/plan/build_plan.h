@@ -50,8 +50,16 @@ struct ImagePlan {
   RebuildCheck rebuild_check = RebuildCheck::never;
 };
 
+// A stage that something needs, for people.
+struct StagePlan {
+  std::string name;
+  oci::Platform platform;  // of the images it is for
+  oci::Platform runs_on;
+};
+
 struct BuildPlan {
   Graph graph;
+  std::vector<StagePlan> stages;  // by name and platform
   std::vector<ImagePlan> images;
   std::int64_t epoch = 315532800;  // created, and the clamp of packaged times
 };

@@ -200,8 +200,10 @@ struct RunStep {
   // PackagesStep::number; the lock knows a pinned one by it.
   std::size_t number = 0;
   std::vector<std::string> argv;  // the shell included: {"/bin/sh", "-eu", "-c", script}
-  // On top of what the base's configuration says and the sandbox itself gives.
+  // On top of what the sandbox itself gives. lower() puts what the base's configuration
+  // says below it, without what `unset` names.
   std::map<std::string, std::string> env;
+  std::vector<std::string> unset;  // sorted
   std::string cwd = "/";
   std::string user = "0:0";  // "uid:gid", or a name, or names, of the tree's own passwd
   // In this order: a later one may lie within an earlier one, never the other way round.
@@ -321,6 +323,7 @@ struct FileExpectation {
   std::string path;  // absolute
   enum class Type { any, file, directory, symlink } type = Type::any;
   std::optional<std::uint32_t> mode;
+  std::uint32_t any_of_mode = 0;  // at least one of these bits is set; 0: not looked at
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
   std::vector<TextRule> text;  // of its content, of a symlink its target
@@ -347,7 +350,8 @@ struct TestRecipe {
   std::string name;  // never empty, not unique
   Place place;
   // A command in the image's tree, as a run step without network and outputs; several:
-  // set-up, the command, tear-down, in one sandbox.
+  // set-up, the command, tear-down, in one sandbox. An empty `cwd` or `user` is what the
+  // image's configuration says, and its environment is below `env`.
   std::vector<RunStep> before;
   std::optional<RunStep> run;
   std::vector<RunStep> after;
@@ -370,7 +374,7 @@ struct ImageVariant {
   std::vector<RecipeStep> steps;
   ConfigChange config;
   std::vector<Output> outputs;
-  std::vector<TestRecipe> tests;
+  std::vector<TestRecipe> tests = {};
 };
 
 // One stage for the images of one platform.

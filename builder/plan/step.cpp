@@ -40,6 +40,7 @@ class Namer {
     to_.field("operation", "run")
         .field("argv", what.argv)
         .field("env", what.env)
+        .field("unset", what.unset)
         .field("cwd", what.cwd)
         .field("user", what.user)
         .field("outputs", what.outputs)

@@ -158,7 +158,9 @@ BaseLayers layers_of(oci::Manifest manifest, oci::ImageConfig config,
                      fmt::format("{} has {} layers, but {} diff ids", what,
                                  manifest.layers.size(), config.diff_ids.size()));
   }
-  return {std::move(manifest.layers), std::move(config.diff_ids)};
+  return {std::move(manifest.layers),
+          std::move(config.diff_ids),
+          {config.env.begin(), config.env.end()}};
 }
 
 std::unique_ptr<oci::Repository> open_registry(const World& world,

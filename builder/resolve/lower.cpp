@@ -1,16 +1,14 @@
 #include "builder/resolve/lower.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 
 #include <fmt/format.h>
 
-#include "oci/base/reference.h"
-
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
-#include "builder/resolve/requests.h"
+#include "builder/resolve/sites.h"
+#include "builder/resolve/source_trees.h"
 
 namespace lithify {
 
@@ -19,115 +17,97 @@ namespace {
 constexpr std::int64_t k_constant_mtime = 315532800;  // 1980-01-01, format 1
 constexpr std::int64_t k_never_clamp = std::numeric_limits<std::int64_t>::max();
 
-std::string absolute(const Recipe& recipe, const std::string& path) {
-  return (std::filesystem::path(recipe.directory) / path).lexically_normal().string();
-}
-
-std::string file_name_of(const std::string& location) {
-  const std::string path = location.substr(0, location.find_first_of("?#"));
-  const std::string name = path.substr(path.find_last_of('/') + 1);
-  return name.empty() ? "download" : name;
-}
-
-// Lowers one variant; the graph is shared by all, so that equal steps are stored once.
-class VariantLowering {
+// Lowers one site after another; the graph is shared by all, so that equal steps are
+// stored once.
+class Lowering {
  public:
-  VariantLowering(const Recipe& recipe, const Lock& lock, const BaseManifests& bases,
-                  std::int64_t epoch, Graph& graph)
-      : recipe_(recipe), lock_(lock), bases_(bases), epoch_(epoch), graph_(graph) {}
+  Lowering(const Recipe& recipe, const Lock& lock, const BaseManifests& bases,
+           std::int64_t epoch, Graph& graph)
+      : recipe_(recipe),
+        lock_(lock),
+        epoch_(epoch),
+        graph_(graph),
+        sources_(recipe, lock, bases, graph) {}
 
-  VariantPlan lower(const ImageRecipe& image, const ImageVariant& variant) {
-    VariantPlan plan = start(variant);
+  // A stage is lowered like an image, and has layers if an image is built upon it.
+  VariantPlan lower(const Site& site) {
+    VariantPlan plan = start(site);
+    const Layering layering = site.image ? site.image->layering : Layering();
     const std::size_t first_own = plan.layers.size();
-    for (const RecipeStep& step : variant.steps) {
-      const StepIndex index = lower_step(image, variant, step, plan);
-      LayerPlan& layer = layer_for(step, image.layering, first_own, plan);
+    for (const RecipeStep& step : site.steps) {
+      const StepIndex index = lower_step(site, step, plan);
+      LayerPlan& layer = layer_for(step, layering, first_own, plan);
       layer.steps.push_back(index);
       layer.places.push_back(step.place);
-      layer.by_package |= image.layering.strategy == Layering::Strategy::by_package &&
+      layer.by_package |= layering.strategy == Layering::Strategy::by_package &&
                           std::holds_alternative<PackagesStep>(step.verb);
     }
-    plan.config.push_back(variant.config);
-    plan.outputs = variant.outputs;
+    if (site.variant == nullptr) return plan;
+    plan.config.push_back(site.variant->config);
+    plan.outputs = site.variant->outputs;
+    plan.tests = site.variant->tests;
     return plan;
+  }
+
+  // Those that were needed.
+  std::vector<StagePlan> stages() const {
+    std::vector<StagePlan> all;
+    for (const auto& [key, stage] : told_)
+      all.push_back(stage);
+    return all;
   }
 
  private:
-  VariantPlan start(const ImageVariant& variant) {
+  VariantPlan start(const Site& site) {
     VariantPlan plan;
-    plan.platform = variant.platform;
-    switch (variant.from.kind) {
-      case From::Kind::scratch:
-        break;
-      case From::Kind::source:
-        plan.base = locked_image(recipe_.sources.at(variant.from.name), variant.platform,
-                                 variant.from.place);
-        break;
-      case From::Kind::image: {
-        const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
-        plan = lower(*base.image, *base.variant);
-        plan.outputs.clear();
-        break;
-      }
+    if (const auto base = site_below(recipe_, site)) {
+      plan = base->stage ? lowered_stage(*base) : lower(*base);
+      plan.outputs.clear();
+      plan.tests.clear();
+    }
+    plan.platform = site.runs_on;
+    if (site.from.kind == From::Kind::source) {
+      const Source& source = recipe_.sources.at(site.from.name);
+      plan.base = sources_.locked_image(source, site.runs_on, site.from.place);
     }
     return plan;
   }
 
-  // The image of a layout or image source, as locked for an image for `platform`.
-  BaseImage locked_image(const Source& source, const oci::Platform& platform,
-                         const Place& place) {
-    const std::string ref = *image_ref(source);
-    const oci::Platform its = image_platform(source, platform);
-    for (const LockedImage& image : lock_.images) {
-      if (image.ref != ref || image.platform != its) continue;
-      return {
-          location_of(source),
-          {std::string(oci::media_type::k_manifest), image.manifest, image.size, its}};
-    }
-    throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
-        .number("L0210")
-        .at(place, ref + " is not in the lock for " + its.str())
-        .add_hint("run `lithify lock` and commit the result");
+  // Many may take files from one stage.
+  const VariantPlan& lowered_stage(const Site& site) {
+    const std::string key = site.name + " " + site.platform.str();
+    const auto known = stages_.find(key);
+    if (known != stages_.end()) return known->second;
+    VariantPlan plan = lower(site);
+    told_[key] = {site.name, site.platform, site.runs_on};
+    return stages_.emplace(key, std::move(plan)).first->second;
   }
 
-  std::string location_of(const Source& source) const {
-    if (const auto* layout = std::get_if<LayoutSource>(&source.kind))
-      return "layout:" + absolute(recipe_, layout->path);
-    const auto& image = std::get<ImageSource>(source.kind);
-    return "image:" + oci::Reference::parse(image.ref).name();
+  // The step whose tree is all that a stage is when its steps are done.
+  StepIndex stage_tree(const std::string& name, const oci::Platform& platform) {
+    const Site site = stage_site(recipe_, name, platform);
+    const VariantPlan& plan = lowered_stage(site);
+    Step merge;
+    merge.inputs = below(plan);
+    if (plan.base && merge.inputs.size() == 1) return merge.inputs.front();
+    merge.below = merge.inputs.size();
+    merge.on_base = plan.base.has_value();
+    merge.operation = Edit{{MergeAction{}}};
+    merge.platform = site.runs_on;
+    merge.place = site.stage->place;
+    merge.label = name + ": put together";
+    return graph_.add(std::move(merge));
   }
 
-  // One step that unpacks every layer of a base, for steps that look below.
-  StepIndex unpack_base(const BaseImage& base, const oci::Platform& platform) {
-    const auto found = bases_.find(base.manifest.digest);
-    if (found == bases_.end()) {
-      throw oci::Error(oci::Errc::not_found, "no manifest " + base.manifest.digest.str() +
-                                                 " in " + base.location)
-          .add_hint("run `lithify lock --update` if the base has changed on purpose");
-    }
-    Step unpack;
-    Edit edit;
-    edit.clamp = k_never_clamp;
-    const BaseLayers& layers = found->second;
-    for (std::size_t i = 0; i < layers.blobs.size(); ++i) {
-      const oci::Descriptor& layer = layers.blobs[i];
-      Step fetch;
-      fetch.operation = Fetch{base.location, layer.digest, layer.size, "layer"};
-      fetch.platform = platform;
-      fetch.label = "read layer " + layer.digest.brief();
-      edit.actions.emplace_back(
-          UnpackLayerAction{unpack.inputs.size(), layers.diff_ids[i]});
-      unpack.inputs.push_back(graph_.add(std::move(fetch)));
-    }
-    unpack.operation = std::move(edit);
-    unpack.platform = platform;
-    unpack.label = "unpack " + base.location;
-    return graph_.add(std::move(unpack));
+  StepIndex tree(const std::string& name, bool of_stage, const oci::Platform& platform,
+                 const Place& place) {
+    return of_stage ? stage_tree(name, platform)
+                    : sources_.source_tree(name, platform, place);
   }
 
   std::vector<StepIndex> below(const VariantPlan& plan) {
     std::vector<StepIndex> steps;
-    if (plan.base) steps.push_back(unpack_base(*plan.base, plan.platform));
+    if (plan.base) steps.push_back(sources_.unpack_base(*plan.base, plan.platform));
     for (const LayerPlan& layer : plan.layers) {
       steps.insert(steps.end(), layer.steps.begin(), layer.steps.end());
     }
@@ -149,66 +129,123 @@ class VariantLowering {
     return layer;
   }
 
-  StepIndex lower_step(const ImageRecipe& image, const ImageVariant& variant,
-                       const RecipeStep& from, const VariantPlan& plan) {
+  StepIndex lower_step(const Site& site, const RecipeStep& from,
+                       const VariantPlan& plan) {
     Step step;
-    step.platform = variant.platform;
+    step.platform = site.runs_on;
     step.place = from.place;
     step.label = from.name.empty() ? from.text : from.name;
+    if (site.stage) step.label = site.name + ": " + step.label;
+    if (const auto* run = std::get_if<RunStep>(&from.verb)) {
+      step.operation = command(site, *run, plan, step);
+      auto& made = std::get<Run>(step.operation);
+      if (from.mtime_epoch) made.mtime = epoch_;
+      stand_on(plan, step);
+      return graph_.add(std::move(step));
+    }
     Edit edit;
     if (from.mtime_epoch) edit.mtime = epoch_;
     bool reads_below = false;
     if (const auto* packages = std::get_if<PackagesStep>(&from.verb)) {
       edit.clamp = epoch_;
-      edit.actions.push_back(
-          install(*packages, set_key(image, *packages, variant.platform), variant, step));
+      edit.actions.push_back(install(site, *packages, step));
       reads_below = true;
     } else if (const auto* copy = std::get_if<CopyStep>(&from.verb)) {
       edit.clamp = epoch_;
-      step.inputs.push_back(source_tree(copy->source, variant.platform, from.place));
+      step.inputs.push_back(
+          tree(copy->source, copy->of_stage, site.platform, from.place));
       edit.actions.emplace_back(CopyAction{0, named(*copy)});
-    } else if (const auto* file = std::get_if<FileStep>(&from.verb)) {
-      edit.actions.emplace_back(WriteAction{*file});
-    } else if (const auto* directory = std::get_if<DirStep>(&from.verb)) {
-      edit.actions.emplace_back(MakeDirectoryAction{*directory});
-    } else if (const auto* symlink = std::get_if<SymlinkStep>(&from.verb)) {
-      edit.actions.emplace_back(SymlinkAction{*symlink});
     } else {
-      reads_below = true;
-      if (const auto* remove = std::get_if<RemoveStep>(&from.verb)) {
-        edit.actions.emplace_back(RemoveAction{*remove});
-      } else if (const auto* attrs = std::get_if<AttrsStep>(&from.verb)) {
-        edit.actions.emplace_back(SetAttributesAction{*attrs});
-      } else if (const auto* users = std::get_if<UsersStep>(&from.verb)) {
-        edit.actions.emplace_back(AddUsersAction{*users});
-      } else if (const auto* groups = std::get_if<GroupsStep>(&from.verb)) {
-        edit.actions.emplace_back(AddGroupsAction{*groups});
-      }
-    }
-    if (reads_below) {
-      const std::vector<StepIndex> steps = below(plan);
-      step.inputs.insert(step.inputs.end(), steps.begin(), steps.end());
-      step.below = steps.size();
-      step.on_base = plan.base.has_value();
+      edit.actions.push_back(action_of(from.verb, reads_below));
     }
     step.operation = std::move(edit);
+    if (reads_below) stand_on(plan, step);
     return graph_.add(std::move(step));
+  }
+
+  // The verbs that need no input of their own.
+  static FileAction action_of(const Verb& verb, bool& reads_below) {
+    if (const auto* file = std::get_if<FileStep>(&verb)) return WriteAction{*file};
+    if (const auto* dir = std::get_if<DirStep>(&verb)) return MakeDirectoryAction{*dir};
+    if (const auto* link = std::get_if<SymlinkStep>(&verb)) return SymlinkAction{*link};
+    reads_below = true;
+    if (const auto* remove = std::get_if<RemoveStep>(&verb)) return RemoveAction{*remove};
+    if (const auto* attrs = std::get_if<AttrsStep>(&verb))
+      return SetAttributesAction{*attrs};
+    if (const auto* users = std::get_if<UsersStep>(&verb)) return AddUsersAction{*users};
+    return AddGroupsAction{std::get<GroupsStep>(verb)};
+  }
+
+  void stand_on(const VariantPlan& plan, Step& step) {
+    const std::vector<StepIndex> steps = below(plan);
+    step.inputs.insert(step.inputs.end(), steps.begin(), steps.end());
+    step.below = steps.size();
+    step.on_base = plan.base.has_value();
+  }
+
+  Run command(const Site& site, const RunStep& from, const VariantPlan& plan,
+              Step& step) {
+    Run run;
+    run.what = from;
+    for (RunMount& mount : run.what.mounts) {
+      if (mount.kind != RunMount::Kind::tree) continue;
+      run.mount_inputs.push_back(step.inputs.size());
+      step.inputs.push_back(tree(mount.from, mount.of_stage, site.platform, mount.place));
+      if (mount.of_stage) continue;
+      if (mount.path == ".") mount.path = sources_.whole(mount.from);
+      mount.from = recipe_.sources.at(mount.from).name;
+    }
+    set_environment(plan, run.what);
+    run.clamp = epoch_;
+    run.epoch = epoch_;
+    if (from.network != Network::pinned) return run;
+    run.lock_key = lock_key(site, from.number).str();
+    if (const LockedOutput* known = lock_.find_output(run.lock_key))
+      run.pinned = known->tree;
+    return run;
+  }
+
+  // A command has the environment that a container of what it stands on would have.
+  void set_environment(const VariantPlan& plan, RunStep& run) const {
+    std::map<std::string, std::string> env;
+    if (plan.base) env = sources_.environment(*plan.base);
+    for (const ConfigChange& change : plan.config) {
+      if (!change.inherit) env.clear();
+      for (const auto& [name, value] : change.env) {
+        if (value) {
+          env[name] = *value;
+        } else {
+          env.erase(name);
+        }
+      }
+    }
+    for (const std::string& name : run.unset)
+      env.erase(name);
+    run.unset.clear();
+    run.env.merge(env);
   }
 
   // A url: source is a tree with one file; "." of it is that file.
   CopyStep named(CopyStep copy) const {
-    const Source& source = recipe_.sources.at(copy.source);
-    if (const auto* url = std::get_if<UrlSource>(&source.kind)) {
-      for (auto& path : copy.paths) {
-        if (path == ".") path = file_name_of(url->url);
-      }
+    if (copy.of_stage) return copy;
+    for (auto& path : copy.paths) {
+      if (path == ".") path = sources_.whole(copy.source);
     }
-    copy.source = source.name;  // the key names a platform, which messages need not
+    // The key names a platform, which messages need not.
+    copy.source = recipe_.sources.at(copy.source).name;
     return copy;
   }
 
-  FileAction install(const PackagesStep& packages, const std::string& key,
-                     const ImageVariant& variant, Step& step) {
+  FileAction install(const Site& site, const PackagesStep& packages, Step& step) {
+    if (packages.run_scripts) {
+      throw oci::Error(oci::Errc::bad_input,
+                       "maintainer scripts cannot be run by this version")
+          .at(step.place, "`scripts: run`")
+          .add_hint(
+              "leave it out: what most scripts do is done without running them; "
+              "`lithify plan` lists those of which it is not");
+    }
+    const std::string key = lock_key(site, packages.number).str();
     const LockedSet* set = lock_.find_set(key);
     if (set == nullptr) {
       throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
@@ -217,12 +254,12 @@ class VariantLowering {
           .add_hint("run `lithify lock` and commit the result");
     }
     InstallDebianAction action;
-    action.architecture = debian_architecture(variant.platform);
+    action.architecture = debian_architecture(site.runs_on);
     action.drop = packages.drop;
     action.keep_locales = packages.keep_locales;
     for (const LockedPackage& package :
          members(*set, lock_, packages.source, action.architecture)) {
-      step.inputs.push_back(unpacked(package, variant.platform));
+      step.inputs.push_back(unpacked(package, site.runs_on));
       action.packages.push_back(
           fmt::format("{}:{}={}", package.name, package.architecture, package.version));
     }
@@ -245,75 +282,13 @@ class VariantLowering {
     return graph_.add(std::move(unpack));
   }
 
-  // The step whose tree is what a source holds.
-  StepIndex source_tree(const std::string& key, const oci::Platform& platform,
-                        const Place& place) {
-    const Source& source = recipe_.sources.at(key);
-    Step step;
-    step.place = source.place;
-    step.label = "read " + source.name;
-    if (const auto* local = std::get_if<LocalSource>(&source.kind)) {
-      step.operation = Import{absolute(recipe_, local->path), local->include,
-                              local->exclude, local->modes};
-    } else if (const auto* url = std::get_if<UrlSource>(&source.kind)) {
-      step.operation = fetch_url(url->url, source);
-      step.label = "fetch " + url->url;
-    } else if (const auto* archive = std::get_if<ArchiveSource>(&source.kind)) {
-      return unpacked(*archive, source);
-    } else if (image_ref(source)) {
-      const BaseImage image = locked_image(source, platform, place);
-      return unpack_base(image, *image.manifest.platform);
-    } else {
-      throw oci::Error(oci::Errc::bad_input,
-                       fmt::format("nothing can be copied from the apt "
-                                   "source `{}`",
-                                   source.name))
-          .at(place)
-          .add_hint("install from it with a `packages` step");
-    }
-    return graph_.add(std::move(step));
-  }
-
-  Fetch fetch_url(const std::string& url, const Source& source) {
-    const LockedUrl* locked = lock_.find_url(url);
-    if (locked == nullptr) {
-      throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
-          .number("L0210")
-          .at(source.place, "not in the lock")
-          .add_hint("run `lithify lock` and commit the result");
-    }
-    return {url, locked->sha256, locked->size, file_name_of(url)};
-  }
-
-  StepIndex unpacked(const ArchiveSource& archive, const Source& source) {
-    Step bytes;
-    bytes.place = source.place;
-    if (archive.location.find("://") != std::string::npos) {
-      bytes.operation = fetch_url(archive.location, source);
-      bytes.label = "fetch " + archive.location;
-    } else {
-      bytes.operation = Import{absolute(recipe_, archive.location), {}, {}, {}};
-      bytes.label = "read " + archive.location;
-    }
-    UnpackAction action{0, archive.strip, archive.subdir, file_name_of(archive.location)};
-    if (const LockedUrl* locked = lock_.find_url(archive.location)) {
-      action.tree = locked->tree;  // the bytes were checked when they were fetched
-    } else {
-      action.sha256 = archive.sha256;
-    }
-    Step unpack;
-    unpack.place = source.place;
-    unpack.label = "unpack " + source.name;
-    unpack.operation = Edit{{std::move(action)}, k_constant_mtime, k_never_clamp};
-    unpack.inputs = {graph_.add(std::move(bytes))};
-    return graph_.add(std::move(unpack));
-  }
-
   const Recipe& recipe_;
   const Lock& lock_;
-  const BaseManifests& bases_;
   std::int64_t epoch_;
   Graph& graph_;
+  SourceTrees sources_;
+  std::map<std::string, VariantPlan> stages_;
+  std::map<std::string, StagePlan> told_;
 };
 
 bool wanted(const std::vector<std::string>& names, const std::string& name) {
@@ -342,7 +317,7 @@ BuildPlan lower(const Recipe& recipe, const Lock& lock, const BaseManifests& bas
   refuse_unknown(recipe, request.images);
   BuildPlan plan;
   plan.epoch = request.epoch;
-  VariantLowering lowering(recipe, lock, bases, request.epoch, plan.graph);
+  Lowering lowering(recipe, lock, bases, request.epoch, plan.graph);
   for (const ImageRecipe& image : recipe.images) {
     if (!wanted(request.images, image.name)) continue;
     ImagePlan& made = plan.images.emplace_back();
@@ -351,10 +326,12 @@ BuildPlan lower(const Recipe& recipe, const Lock& lock, const BaseManifests& bas
     made.layering = image.layering;
     made.push = image.push;
     made.sign = image.sign;
+    made.rebuild_check = image.rebuild_check;
     for (const ImageVariant& variant : image.variants) {
-      made.variants.push_back(lowering.lower(image, variant));
+      made.variants.push_back(lowering.lower(site_of(image, variant)));
     }
   }
+  plan.stages = lowering.stages();
   return plan;
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "oci/image/manifest.h"
 
@@ -16,6 +18,7 @@ namespace lithify {
 struct BaseLayers {
   std::vector<oci::Descriptor> blobs;
   std::vector<oci::Digest> diff_ids;
+  std::map<std::string, std::string> env = {};  // what its configuration says
 };
 
 // By the digest of the base's manifest: what base_image reads from the layouts.

@@ -7,6 +7,7 @@
 
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
+#include "builder/resolve/sites.h"
 
 namespace lithify {
 
@@ -57,45 +58,66 @@ class Collector {
         encoders.insert(encoder);
       }
       for (const ImageVariant& variant : image.variants)
-        add_variant(image, variant);
+        add_site(site_of(image, variant));
     }
     found_.encoders.assign(encoders.begin(), encoders.end());
     return std::move(found_);
   }
 
  private:
-  // What a variant stands on comes first, so that a solver meets the lowest set first.
-  void add_variant(const ImageRecipe& image, const ImageVariant& variant) {
-    if (!seen_.insert("variant " + image.name + " " + variant.platform.str()).second)
+  // What a site stands on comes first, so that a solver meets the lowest set first.
+  void add_site(const Site& site) {
+    if (!seen_.insert("site " + site.lock_name + " " + site.platform.str()).second)
       return;
-    if (variant.from.kind == From::Kind::source) {
-      add_source(variant.from.name, variant.platform, variant.from.place);
-    } else if (variant.from.kind == From::Kind::image) {
-      const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
-      add_variant(*base.image, *base.variant);
+    if (site.from.kind == From::Kind::source) {
+      add_source(site.from.name, site.runs_on, site.from.place);
+    } else if (const auto base = site_below(recipe_, site)) {
+      add_site(*base);
     }
-    std::vector<std::string> below = sets_below(variant);
-    for (const RecipeStep& step : variant.steps) {
+    std::vector<std::string> below = sets_below(site);
+    for (const RecipeStep& step : site.steps) {
       if (const auto* copy = std::get_if<CopyStep>(&step.verb)) {
-        add_source(copy->source, variant.platform, step.place);
+        add_tree(copy->source, copy->of_stage, site, step.place);
+      } else if (const auto* run = std::get_if<RunStep>(&step.verb)) {
+        add_run(*run, site, step.place);
+      } else if (const auto* packages = std::get_if<PackagesStep>(&step.verb)) {
+        const std::string key = lock_key(site, packages->number).str();
+        if (seen_.insert("set " + key).second)
+          found_.sets.push_back({key, request_text(*packages), site.name, packages,
+                                 site.runs_on, step.place, below});
+        below.push_back(key);
       }
-      const auto* packages = std::get_if<PackagesStep>(&step.verb);
-      if (packages == nullptr) continue;
-      const std::string key = set_key(image, *packages, variant.platform);
-      found_.sets.push_back({key, request_text(*packages), image.name, packages,
-                             variant.platform, step.place, below});
-      below.push_back(key);
     }
   }
 
-  // The sets of every image:<name> this variant is built upon, lowest first.
-  std::vector<std::string> sets_below(const ImageVariant& variant) {
-    if (variant.from.kind != From::Kind::image) return {};
-    const NamedVariant base = base_variant(recipe_, variant.from, variant.platform);
-    std::vector<std::string> keys = sets_below(*base.variant);
-    for (const RecipeStep& step : base.variant->steps) {
+  void add_run(const RunStep& run, const Site& site, const Place& place) {
+    for (const RunMount& mount : run.mounts) {
+      if (mount.kind == RunMount::Kind::tree)
+        add_tree(mount.from, mount.of_stage, site, mount.place);
+    }
+    if (run.network != Network::pinned) return;
+    const std::string key = lock_key(site, run.number).str();
+    if (seen_.insert("output " + key).second)
+      found_.outputs.push_back({key, site.name, place});
+  }
+
+  void add_tree(const std::string& name, bool of_stage, const Site& site,
+                const Place& place) {
+    if (of_stage) {
+      add_site(stage_site(recipe_, name, site.platform));
+    } else {
+      add_source(name, site.platform, place);
+    }
+  }
+
+  // The sets of every image and stage this one is built upon, lowest first.
+  std::vector<std::string> sets_below(const Site& site) {
+    const auto base = site_below(recipe_, site);
+    if (!base) return {};
+    std::vector<std::string> keys = sets_below(*base);
+    for (const RecipeStep& step : base->steps) {
       if (const auto* packages = std::get_if<PackagesStep>(&step.verb)) {
-        keys.push_back(set_key(*base.image, *packages, variant.platform));
+        keys.push_back(lock_key(*base, packages->number).str());
       }
     }
     return keys;
@@ -199,15 +221,24 @@ std::string difference(const std::string& now, const std::string& locked) {
   return text;
 }
 
-// A packages step of that number is written in the image; whether `when` and --platform
+// A step of that number is written in the image or stage; whether `when` and --platform
 // let it take part today does not matter.
-bool has_place_for(const Recipe& recipe, const LockedSet& set) {
-  const auto key = SetKey::parse(set.key);
-  return key && std::any_of(recipe.images.begin(), recipe.images.end(),
-                            [&](const ImageRecipe& image) {
-                              return image.lock_name == key->image &&
-                                     key->number < image.packages_steps;
-                            });
+bool has_place_for(const Recipe& recipe, const std::string& text,
+                   std::size_t ImageRecipe::*of_image,
+                   std::size_t StageRecipe::*of_stage) {
+  const auto key = SetKey::parse(text);
+  if (!key) return false;
+  const bool in_image = std::any_of(
+      recipe.images.begin(), recipe.images.end(), [&](const ImageRecipe& image) {
+        return image.lock_name == key->image && key->number < image.*of_image;
+      });
+  // Behind the "@" stands the platform of the images that a stage is for.
+  const std::string stage_name = key->image.substr(0, key->image.find('@'));
+  return in_image ||
+         std::any_of(
+             recipe.stages.begin(), recipe.stages.end(), [&](const StageRecipe& stage) {
+               return stage.lock_name == stage_name && key->number < stage.*of_stage;
+             });
 }
 
 template <class Test>
@@ -237,27 +268,6 @@ bool complete(const LockedSet& set, const Lock& lock, const PackageSetRequest& r
 
 Requests requests_of(const Recipe& recipe) {
   return Collector(recipe).collect();
-}
-
-NamedVariant base_variant(const Recipe& recipe, const From& from,
-                          const oci::Platform& platform) {
-  for (const ImageRecipe& image : recipe.images) {
-    if (image.name != from.name) continue;
-    for (const ImageVariant& variant : image.variants) {
-      if (variant.platform == platform) return {&image, &variant};
-    }
-    throw oci::Error(oci::Errc::bad_input, fmt::format("image `{}` is not built for {}",
-                                                       from.name, platform.str()))
-        .at(from.place, "needed here")
-        .add_hint(
-            fmt::format("add {} to the platforms of `{}`", platform.str(), from.name));
-  }
-  throw oci::Error(oci::Errc::internal, fmt::format("no image `{}`", from.name));
-}
-
-std::string set_key(const ImageRecipe& image, const PackagesStep& step,
-                    const oci::Platform& platform) {
-  return SetKey{image.lock_name, step.number, platform}.str();
 }
 
 std::optional<std::string> image_ref(const Source& source) {
@@ -327,10 +337,30 @@ std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
   return missing;
 }
 
+std::vector<oci::Error> unpinned(const Recipe& recipe, const Lock& lock) {
+  std::vector<oci::Error> missing;
+  for (const OutputRequest& request : requests_of(recipe).outputs) {
+    if (lock.find_output(request.key) != nullptr) continue;
+    oci::Error error(oci::Errc::stale, "lithify.lock is out of date");
+    error.number("L0210").at(request.place,
+                             fmt::format("no outputs of `{}` in the lock", request.key));
+    error.add_hint("run `lithify build` without --locked once and commit the lock");
+    missing.push_back(std::move(error));
+  }
+  return missing;
+}
+
 std::vector<std::string> unused(const Recipe& recipe, const Lock& lock) {
   std::vector<std::string> left;
   for (const LockedSet& set : lock.sets) {
-    if (!has_place_for(recipe, set)) left.push_back("set " + set.key);
+    if (!has_place_for(recipe, set.key, &ImageRecipe::packages_steps,
+                       &StageRecipe::packages_steps))
+      left.push_back("set " + set.key);
+  }
+  for (const LockedOutput& output : lock.outputs) {
+    if (!has_place_for(recipe, output.key, &ImageRecipe::run_steps,
+                       &StageRecipe::run_steps))
+      left.push_back("outputs of " + output.key);
   }
   for (const LockedUrl& url : lock.urls) {
     if (!any_source(recipe, [&](const auto& kind) { return fetches(kind, url.url); })) {

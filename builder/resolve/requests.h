@@ -12,11 +12,11 @@
 
 namespace lithify {
 
-// One packages step of one image on one platform.
+// One packages step of one image or stage on one platform.
 struct PackageSetRequest {
   std::string key;                     // as LockedSet::key
   std::string request;                 // as LockedSet::request
-  std::string image;                   // its name in the recipe
+  std::string image;                   // the image's or stage's name in the recipe
   const PackagesStep* step = nullptr;  // in the recipe
   oci::Platform platform;
   Place place;
@@ -46,13 +46,21 @@ struct BaseRequest {
 // nothing.
 std::optional<oci::Digest> asked_of(const BaseRequest& request);
 
+// A run step with network: pinned.
+struct OutputRequest {
+  std::string key;   // as LockedOutput::key
+  std::string name;  // of the image or stage
+  Place place;
+};
+
 // Pointers lead into the recipe and live as long as it does. Only what a step or a from:
 // really uses is asked for; duplicates are left out. Sets come after those they stand on.
 struct Requests {
   std::vector<PackageSetRequest> sets;
   std::vector<UrlRequest> urls;
   std::vector<BaseRequest> bases;
-  std::vector<std::string> encoders;  // "zstd", "gzip": what the images' layers need
+  std::vector<OutputRequest> outputs;  // what a build finds out, not resolve()
+  std::vector<std::string> encoders;   // "zstd", "gzip": what the images' layers need
 };
 
 // Two sources that declare different sha256 for one url are Errc::bad_input.
@@ -62,23 +70,13 @@ Requests requests_of(const Recipe& recipe);
 // (L0210). Empty: the lock is good for a build.
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock);
 
+// What the lock does not know of commands with network: pinned, as unmet(): a build runs
+// them to find out, unless it may not write the lock.
+std::vector<oci::Error> unpinned(const Recipe& recipe, const Lock& lock);
+
 // What stands in the lock though the build file could not ask for it whatever the
 // arguments and the platforms of this run are, in words for a warning.
 std::vector<std::string> unused(const Recipe& recipe, const Lock& lock);
-
-// The variant that `from: image:<name>` names: that image, for `platform`. Frontends
-// refuse unknown images and circles; a platform that the other image lacks is
-// Errc::bad_input at the place of `from`.
-struct NamedVariant {
-  const ImageRecipe* image;
-  const ImageVariant* variant;
-};
-NamedVariant base_variant(const Recipe& recipe, const From& from,
-                          const oci::Platform& platform);
-
-// The key of a packages step's set.
-std::string set_key(const ImageRecipe& image, const PackagesStep& step,
-                    const oci::Platform& platform);
 
 // As LockedImage::ref; nullopt if the source is no image.
 std::optional<std::string> image_ref(const Source& source);

@@ -50,6 +50,8 @@ class Resolving {
       add_url(request);
     for (const PackageSetRequest& request : requests.sets)
       add_set(request);
+    for (const OutputRequest& request : requests.outputs)
+      add_output(request);
     if (!update_.all) keep_the_rest();
     finish_sets();
     add_indexes();
@@ -113,7 +115,7 @@ class Resolving {
       if (met_.count(name) != 0 || has(lock_.packages, is_called)) continue;
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("nothing in the lock is called `{}`", name))
-          .add_hint("name a source, an image, a package, a url or `encoder`");
+          .add_hint("name a source, an image, a stage, a package, a url or `encoder`");
     }
   }
 
@@ -303,7 +305,18 @@ class Resolving {
     }
   }
 
+  // What a command made is found out by running it; here it can only be forgotten.
+  void add_output(const OutputRequest& request) {
+    const bool moving = moves(request.name);
+    asked_outputs_.insert(request.key);
+    const LockedOutput* known = old_.find_output(request.key);
+    if (known != nullptr && !moving) lock_.outputs.push_back(*known);
+  }
+
   void keep_the_rest() {
+    for (const LockedOutput& output : old_.outputs) {
+      if (asked_outputs_.count(output.key) == 0) lock_.outputs.push_back(output);
+    }
     lock_.encoders.insert(old_.encoders.begin(), old_.encoders.end());
     for (const LockedImage& image : old_.images) {
       if (!has(lock_.images, [&](const LockedImage& kept) {
@@ -388,6 +401,7 @@ class Resolving {
   // By what was asked, and of which image.
   std::map<std::pair<oci::Digest, oci::Digest>, std::vector<LockedVerdict>> verdicts_;
   std::set<std::string> met_;  // names of the update that something answers to
+  std::set<std::string> asked_outputs_;
   std::vector<Solved> solved_;
   std::map<std::string, std::unique_ptr<DebianArchive>> archives_;
 };

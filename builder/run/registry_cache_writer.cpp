@@ -39,6 +39,7 @@ bool is_worth_keeping(const Step& step) {
   return std::any_of(edit->actions.begin(), edit->actions.end(),
                      [](const FileAction& action) {
                        return !std::holds_alternative<WriteAction>(action) &&
+                              !std::holds_alternative<MergeAction>(action) &&
                               !std::holds_alternative<MakeDirectoryAction>(action) &&
                               !std::holds_alternative<SymlinkAction>(action);
                      });

@@ -262,7 +262,7 @@ std::optional<Statement> find_statement(const ReferringRepository& from,
   const Wanted wanted{manifest, predicate_type};
   std::size_t count = 0;
   for (const Descriptor& which : from.referrers(manifest, "")) {
-    if (++count > k_max_objects) break;
+    if (++count > k_max_attached) break;
     const auto type = which.annotations.find(k_predicate_type);
     if (type != which.annotations.end() && type->second != predicate_type) continue;
     auto found = passing_over([&] { return statement_of_bundle(from, which, wanted); });
@@ -271,8 +271,8 @@ std::optional<Statement> find_statement(const ReferringRepository& from,
   const std::string tag = attachment_tag(manifest, "att");
   return passing_over([&]() -> std::optional<Statement> {
     count = 0;
-    for (const Descriptor& layer : layers_at(from, tag)) {
-      if (++count > k_max_objects) break;
+    for (const Descriptor& layer : attached_layers(from, tag)) {
+      if (++count > k_max_attached) break;
       if (layer.media_type != k_envelope_type) continue;
       auto found = passing_over([&] {
         const std::string text = text_of(from, layer, k_max_envelope);
