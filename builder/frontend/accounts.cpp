@@ -1,5 +1,7 @@
 #include "builder/frontend/accounts.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "builder/frontend/codes.h"
@@ -146,6 +148,21 @@ std::uint32_t Accounts::group_id(const YamlNode& node, const std::string& name,
   if (group != groups_.end()) return group->second.owner.gid;
   problems.error(unknown("group", name, node, names_of(groups_), k_or_numbers));
   return 0;
+}
+
+bool Accounts::declares(std::string_view owner) const {
+  const std::size_t colon = std::min(owner.find(':'), owner.size());
+  const std::string user(owner.substr(0, colon));
+  if (!parse_id(user) && users_.count(user) == 0) return false;
+  if (colon == owner.size()) return true;
+  const std::string group(owner.substr(colon + 1));
+  return parse_id(group) || groups_.count(group) > 0;
+}
+
+std::string Accounts::user(const YamlNode& node, Problems& problems) const {
+  if (others_ && is_owner(node.text) && !declares(node.text)) return node.text;
+  const Owner owner = resolve(node, problems);
+  return fmt::format("{}:{}", owner.uid, owner.gid);
 }
 
 Owner Accounts::resolve(const YamlNode& node, Problems& problems) const {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "builder/frontend/problems.h"
 #include "builder/frontend/yaml.h"
@@ -25,6 +26,9 @@ class Accounts {
   // "0:0", "app", "app:web", "10001:web"; a missing group is the user's first. What
   // cannot be resolved is reported.
   Owner resolve(const YamlNode& owner, Problems& problems) const;
+  // The same for who runs a command, as "uid:gid"; a name that no step declares stays, if
+  // the tree it runs in may have one.
+  std::string user(const YamlNode& user, Problems& problems) const;
   // A number or the name of a declared group.
   std::uint32_t group_id(const YamlNode& group, Problems& problems) const;
 
@@ -37,6 +41,7 @@ class Accounts {
 
   std::uint32_t group_id(const YamlNode& node, const std::string& name,
                          Problems& problems) const;
+  bool declares(std::string_view owner) const;
   void add_own_group(const User& user, const YamlNode& declaration, Problems& problems);
   void require(const char* kind, const Names& known, const YamlNode* names,
                Problems& problems) const;

@@ -42,7 +42,7 @@ std::string expected(const Shape& shape) {
     case Form::variants:
       return "a map";
     case Form::either:
-      return "a word or a map";
+      return shape.item->form == Form::list ? "text or a list" : "text or a map";
   }
   return "";
 }
@@ -58,7 +58,7 @@ bool kind_fits(const YamlNode& node, const Shape& shape) {
     case Form::variants:
       return node.is_map();
     case Form::either:
-      return node.is_scalar() || node.is_map();
+      return node.is_scalar() || kind_fits(node, *shape.item);
   }
   return false;
 }

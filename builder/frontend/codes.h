@@ -48,6 +48,10 @@ inline constexpr const char* k_output_clash = "L0108";
 inline constexpr const char* k_platform = "L0109";
 inline constexpr const char* k_below_file = "L0110";
 inline constexpr const char* k_push_clash = "L0111";
+inline constexpr const char* k_mount = "L0112";
+inline constexpr const char* k_outputs = "L0113";
+inline constexpr const char* k_command = "L0114";
+inline constexpr const char* k_test = "L0115";
 
 // Warnings.
 inline constexpr const char* k_same_path = "L0150";
@@ -55,5 +59,6 @@ inline constexpr const char* k_unused_source = "L0151";
 inline constexpr const char* k_unused_argument = "L0152";
 inline constexpr const char* k_layer_copy = "L0153";
 inline constexpr const char* k_plain_http = "L0154";
+inline constexpr const char* k_unused_stage = "L0155";
 
 }  // namespace lithify::code

@@ -31,6 +31,9 @@ json scalar_schema(Type type) {
       return {{"type", "string"}, {"pattern", "^/|\\$\\("}};
     case Type::duration:
       return {{"type", "string"}, {"pattern", "^([0-9]+(h|m|s|ms))+$|\\$\\("}};
+    case Type::size:
+      return {{"type", json::array({"integer", "string"})},
+              {"pattern", "^[0-9]+(B|[kMGT]B|[KMGT]iB)?$|\\$\\("}};
     case Type::port:
       return {{"type", json::array({"integer", "string"})},
               {"pattern", "^[0-9]+(/(tcp|udp|sctp))?$|\\$\\("}};

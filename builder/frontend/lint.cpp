@@ -61,6 +61,9 @@ class MadePaths {
     if (made.kind != Made::Kind::any) look_below(made.path, step);
   }
 
+  // A command reads what was there before somebody else makes it again.
+  void forget() { known_.clear(); }
+
   // What a step with contents of its own made of the files, nobody knows.
   void lose_sight_of_files() {
     for (auto& [path, known] : known_)
@@ -142,6 +145,7 @@ void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
   for (const RecipeStep& step : steps) {
     if (std::holds_alternative<AttrsStep>(step.verb)) warn_layer_copy(step, problems);
     if (const auto* remove = std::get_if<RemoveStep>(&step.verb)) paths.remove(*remove);
+    if (std::holds_alternative<RunStep>(step.verb)) paths.forget();
     for (const Made& made : made_by(step.verb))
       paths.add(made, step);
     const bool plain = std::holds_alternative<FileStep>(step.verb) ||
@@ -151,29 +155,41 @@ void lint_steps(const std::vector<RecipeStep>& steps, Problems& problems) {
   }
 }
 
-void lint_text(const YamlNode& text, Problems& problems) {
-  const auto warn = [&](std::string_view what, const std::string& hint) {
-    oci::Error warning = offence(code::k_not_expanded, text.place_of(what),
-                                 fmt::format("`{}` is not expanded inside `text`", what),
-                                 "stays as it is");
-    problems.warning(std::move(warning.add_hint(hint)));
+// References that stay as they are, though they look as if they should not.
+void lint_text(const YamlNode& text, const char* where, const std::string& hint,
+               Problems& problems) {
+  const auto warn = [&](std::string_view what) {
+    oci::Error warning = offence(
+        code::k_not_expanded, text.place_of(what),
+        fmt::format("`{}` is not expanded inside `{}`", what, where), "stays as it is");
+    problems.warning(std::move(
+        warning.add_hint(what == "${{" ? "write `$(args.name)`: " + hint : hint)));
   };
   bool warned = false;  // once is enough
   each_reference(text.text, [&](std::string_view reference) {
     if (warned || !reference.starts_with("$(args.")) return;
     warned = true;
-    warn(reference, "add `expand: true` to the step");
+    warn(reference);
   });
-  if (text.text.find("${{") != std::string::npos)
-    warn("${{", "write `$(args.name)` and add `expand: true` to the step");
+  if (text.text.find("${{") != std::string::npos) warn("${{");
 }
 
-void lint_image(const YamlNode& image, Problems& problems) {
-  for (const YamlNode& step : items_of(image, "steps")) {
+void lint_command(const YamlNode& step, Problems& problems) {
+  for (const YamlNode* text : scalars_of(step.find("run")))
+    lint_text(*text, "run",
+              "pass it in with `env: {VALUE: $(args.…)}`: the script has `\"$VALUE\"`",
+              problems);
+}
+
+void lint_room(const YamlNode& room, Problems& problems) {
+  for (const YamlNode& step : items_of(room, "steps")) {
     const YamlNode* text = step.find("text");
     if (text && text->is_scalar() && !flag_of(step, "expand", false))
-      lint_text(*text, problems);
+      lint_text(*text, "text", "add `expand: true` to the step", problems);
+    lint_command(step, problems);
   }
+  for (const YamlNode& test : items_of(room, "tests"))
+    lint_command(test, problems);
 }
 
 }  // namespace
@@ -183,12 +199,18 @@ void lint_recipe(const Recipe& recipe, Problems& problems) {
     for (const ImageVariant& variant : image.variants)
       lint_steps(variant.steps, problems);
   }
+  for (const StageRecipe& stage : recipe.stages) {
+    for (const StageVariant& variant : stage.variants)
+      lint_steps(variant.steps, problems);
+  }
 }
 
 void lint_texts(const YamlNode& file, Problems& problems) {
-  if (const YamlNode* image = file.find("image")) lint_image(*image, problems);
-  for (const YamlNode::Entry& entry : entries_of(file, "images"))
-    lint_image(entry.value, problems);
+  if (const YamlNode* image = file.find("image")) lint_room(*image, problems);
+  for (const char* rooms : {"images", "stages"}) {
+    for (const YamlNode::Entry& entry : entries_of(file, rooms))
+      lint_room(entry.value, problems);
+  }
 }
 
 }  // namespace lithify

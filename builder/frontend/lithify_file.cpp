@@ -79,12 +79,14 @@ void read_recipe(const YamlNode& file, const FrontendOptions& options, Recipe& r
   recipe.project = project && is_image_name(project->text) ? project->text
                                                            : project_of(recipe.directory);
   SourceReader sources(file, scope, problems);
-  recipe.images =
-      ImageReader(file, options, scope, sources, problems).read(recipe.project);
+  ImageReader images(file, options, scope, sources, problems);
+  recipe.images = images.read(recipe.project);
+  recipe.stages = std::move(images.stages()).take();
   if (!problems.any_error()) {
     lint_recipe(recipe, problems);
     lint_texts(file, problems);
     sources.warn_unused();
+    images.stages().warn_unused();
     warn_unused_args(file, scope, problems);
   }
   recipe.sources = std::move(sources).take();

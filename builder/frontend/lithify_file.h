@@ -24,6 +24,9 @@ struct FrontendOptions {
   std::map<std::string, std::string> git;  // "commit", "describe", "tag", if known
   // The build's epoch by the rule that the file gives, for $(epoch); empty: not known.
   std::function<std::int64_t(const EpochRule&)> epoch;
+  // The text of a file that the build file names, relative to its directory; nullopt: it
+  // cannot be read. Empty: none can.
+  std::function<std::optional<std::string>(const std::string& path)> read_file;
 };
 
 struct Reading {

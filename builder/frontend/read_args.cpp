@@ -6,8 +6,8 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
-#include "builder/plan/pattern.h"
 #include "builder/frontend/values.h"
+#include "builder/plan/pattern.h"
 #include "builder/plan/suggest.h"
 
 namespace lithify {

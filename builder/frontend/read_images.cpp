@@ -12,6 +12,7 @@
 #include "builder/frontend/read_push.h"
 #include "builder/frontend/read_sign.h"
 #include "builder/frontend/read_steps.h"
+#include "builder/frontend/read_tests.h"
 #include "builder/plan/suggest.h"
 
 namespace lithify {
@@ -21,6 +22,13 @@ namespace {
 constexpr std::size_t k_max_platforms = 16;
 constexpr std::size_t k_max_images = 256;
 constexpr std::string_view k_image_prefix = "image:";
+
+RebuildCheck rebuild_check_of(const YamlNode& policy) {
+  const std::string when = text_of(policy, "rebuild-check");
+  return when == "always"    ? RebuildCheck::always
+         : when == "on-push" ? RebuildCheck::on_push
+                             : RebuildCheck::never;
+}
 
 // The value of one of an image's fields.
 YamlNode expand_field(const YamlNode& node, std::string_view name, const Scope& scope,
@@ -45,14 +53,6 @@ std::vector<oci::Platform> in_order(std::vector<oci::Platform> asked,
   return asked;
 }
 
-Scope for_platform(Scope scope, const oci::Platform& platform) {
-  scope.set("platform.os", platform.os);
-  scope.set("platform.arch", platform.architecture);
-  scope.set("platform.variant", platform.variant);
-  scope.set("platform.spec", platform.str());
-  return scope;
-}
-
 }  // namespace
 
 ImageReader::ImageReader(const YamlNode& file, const FrontendOptions& options,
@@ -61,12 +61,15 @@ ImageReader::ImageReader(const YamlNode& file, const FrontendOptions& options,
       options_(options),
       scope_(scope),
       sources_(sources),
-      problems_(problems) {}
+      problems_(problems),
+      stages_(file, scope, sources, *this, problems) {}
 
 std::vector<ImageRecipe> ImageReader::read(const std::string& project) {
   declare(project);
   for (Declared& image : images_)
     read_image(image);
+  stages_.read_unused(options_.platforms.empty() ? oci::Platform::host()
+                                                 : options_.platforms.front());
   std::vector<ImageRecipe> recipes;
   for (Declared& image : images_)
     recipes.push_back(std::move(image.recipe));
@@ -89,6 +92,7 @@ void ImageReader::declare(const std::string& project) {
   }
   const auto add = [this](const YamlNode::Entry& entry, const std::string& name) {
     if (!entry.value.is_map()) return;
+    if (stages_.has(entry.key.text)) refuse_name_of_stage(entry.key);
     images_.push_back({name, &entry.value, entry.key.place(), {}, {}, {}});
     images_.back().recipe.lock_name = entry.key.text;
   };
@@ -102,10 +106,16 @@ void ImageReader::declare(const std::string& project) {
   }
 }
 
+void ImageReader::refuse_name_of_stage(const YamlNode& key) {
+  problems_.error(offence(
+      code::k_duplicate, key.place(),
+      fmt::format("`{}` is the name of a stage and of an image", key.text), "the image"));
+}
+
 void ImageReader::read_image(Declared& image) {
   if (image.state != Declared::State::fresh) return;
   image.state = Declared::State::reading;
-  reading_.push_back(image.name);
+  chain_.enter(std::string(k_image_prefix) + image.name);
   Scope scope = scope_;
   scope.set("image.name", image.name);
   // What all platforms share.
@@ -134,30 +144,38 @@ void ImageReader::read_image(Declared& image) {
     recipe.sign =
         read_sign(expand_field(*sign, "sign", push_scope(scope), problems_), problems_);
   }
-  for (const oci::Platform& platform : platforms_of(*image.node, scope))
-    read_variant(image, platform, for_platform(scope, platform));
-  reading_.pop_back();
+  if (const YamlNode* policy = own_or_default(*image.node, "policy")) {
+    const YamlNode expanded = expand_field(*policy, "policy", scope, problems_);
+    recipe.rebuild_check = rebuild_check_of(expanded);
+  }
+  for (const oci::Platform& platform : platforms_of(*image.node, scope)) {
+    const Scope its = for_platform(scope, platform);
+    read_variant(image, {platform, platform, its, its});
+  }
+  chain_.leave();
   image.state = Declared::State::done;
 }
 
-void ImageReader::read_variant(Declared& image, const oci::Platform& platform,
-                               const Scope& scope) {
+void ImageReader::read_variant(Declared& image, const StepPlatforms& platforms) {
+  const Scope& scope = platforms.target_scope;
   const YamlNode node =
       expand_tree(*image.node, image_shape(), "the image", scope, problems_);
   Accounts accounts;
   ImageVariant variant;
-  variant.platform = platform;
-  variant.from = read_from(node, platform, scope, accounts);
-  const YamlNode* defaults = node.find("defaults");
-  StepReader steps(platform, scope, sources_, accounts,
-                   defaults ? defaults->find("owner") : nullptr, problems_);
+  variant.platform = platforms.target;
+  variant.from = read_base(node, platforms, accounts);
+  const StepContext context{platforms, node.find("defaults"), sources_, stages_, accounts,
+                            problems_};
+  StepReader steps(context);
   variant.steps = steps.read(items_of(node, "steps"));
   image.recipe.packages_steps = steps.packages_steps();
+  image.recipe.run_steps = steps.run_steps();
   variant.config = read_config(node.find("config"), problems_);
   if (const YamlNode* outputs = own_or_default(*image.node, "outputs")) {
     const YamlNode expanded = expand_field(*outputs, "outputs", scope, problems_);
     variant.outputs = read_outputs(&expanded);
   }
+  variant.tests = read_tests(node.find("tests"), context, options_.read_file);
   image.recipe.variants.push_back(std::move(variant));
   image.accounts.push_back(std::move(accounts));
 }
@@ -168,41 +186,68 @@ const YamlNode* ImageReader::own_or_default(const YamlNode& image,
   return own ? own : file_.find(field);
 }
 
-From ImageReader::read_from(const YamlNode& node, const oci::Platform& platform,
-                            const Scope& scope, Accounts& accounts) {
+From ImageReader::read_base(const YamlNode& node, const StepPlatforms& platforms,
+                            Accounts& accounts) {
   const YamlNode* from = node.find("from");
+  if (!from || !from->is_scalar()) return {};  // already reported
+  if (stages_.has(from->text)) return from_stage(*from, platforms.target, accounts);
+  return read_from(*from, {platforms.target, platforms.target_scope}, accounts);
+}
+
+From ImageReader::from_stage(const YamlNode& from, const oci::Platform& platform,
+                             Accounts& accounts) {
+  const From read{From::Kind::stage, from.text, from.place()};
+  const auto stage = stages_.use(from, platform);
+  if (!stage) return read;
+  accounts = *stage->accounts;
+  if (stage->runs_on == platform) return read;
+  oci::Error error =
+      offence(code::k_platform, from.place(),
+              fmt::format("stage `{}` is for the builder's platform, whatever the image "
+                          "is built for",
+                          from.text),
+              "no base for an image");
+  error.add_hint(
+      "copy from it what the image needs, or leave `platform: build` out of "
+      "the stage and of what it stands on");
+  problems_.error(std::move(error));
+  return read;
+}
+
+From ImageReader::read_from(const YamlNode& from, const Standing& standing,
+                            Accounts& accounts) {
   From read;
-  if (!from || !from->is_scalar()) return read;  // already reported
-  read.place = from->place();
-  if (from->text == "scratch") return read;
-  if (from->text.starts_with(k_image_prefix))
-    return from_image(*from, platform, accounts);
-  if (!sources_.has(from->text) && image_named(from->text)) {
-    report_bare_image(*from);
+  read.place = from.place();
+  if (from.text == "scratch") return read;
+  if (from.text.starts_with(k_image_prefix))
+    return from_image(from, standing.platform, accounts);
+  if (!sources_.has(from.text) && image_named(from.text)) {
+    report_bare_image(from);
     return read;
   }
-  const auto found = sources_.use(*from, platform, scope);
+  const auto found = sources_.use(from, standing.platform, standing.scope);
   if (!found) return read;
   accounts.allow_others();  // those of the base
-  check_base(*from, *found->source);
+  check_base(from, *found->source, standing.in_stage);
   read.kind = From::Kind::source;
   read.name = found->key;
   return read;
 }
 
-void ImageReader::check_base(const YamlNode& from, const Source& source) {
+void ImageReader::check_base(const YamlNode& from, const Source& source, bool in_stage) {
   const auto* image = std::get_if<ImageSource>(&source.kind);
   if (std::holds_alternative<LayoutSource>(source.kind) ||
-      (image && !image->build_platform))
+      (image && (in_stage || !image->build_platform)))
     return;
-  oci::Error error =
-      offence(code::k_wrong_source, from.place(),
-              image ? fmt::format("`{}` is for the builder's platform, whatever the "
-                                  "image is built for",
-                                  from.text)
-                    : fmt::format("`{}` is {} and no base for an image", from.text,
-                                  kind_of(source)),
-              image ? "no base for an image" : "not an image");
+  const char* what = in_stage ? "a stage" : "an image";
+  oci::Error error = offence(
+      code::k_wrong_source, from.place(),
+      image ? fmt::format("`{}` is for the builder's platform, whatever the image is "
+                          "built for",
+                          from.text)
+            : fmt::format("`{}` is {} and no base for {}", from.text, kind_of(source),
+                          what),
+      image ? "no base for an image" : "not an image");
   error.also_at(source.place, "declared here");
   error.add_hint(image ? "leave `platform: build` out of a source for `from`"
                        : "`from` is `scratch`, an `image` or `layout` source or "
@@ -219,7 +264,7 @@ From ImageReader::from_image(const YamlNode& from, const oci::Platform& platform
     return {};
   }
   if (base->state == Declared::State::reading) {
-    report_cycle(*base, from);
+    report_circle(from, base->place);
     return {};
   }
   read_image(*base);
@@ -255,15 +300,18 @@ void ImageReader::report_bare_image(const YamlNode& from) {
   problems_.error(std::move(error));
 }
 
-void ImageReader::report_cycle(const Declared& base, const YamlNode& from) {
-  auto at = std::find(reading_.begin(), reading_.end(), base.name);
-  std::string path;
-  for (; at != reading_.end(); ++at)
-    path += *at + " → ";
+void ImageReader::report_circle(const YamlNode& from, const Place& start) {
+  std::string circle = chain_.circle(from.text);
+  const bool has_stages = chain_.has_stage_since(from.text);
+  for (std::size_t at = 0;
+       !has_stages && (at = circle.find(k_image_prefix)) != circle.npos;)
+    circle.erase(at, k_image_prefix.size());
   oci::Error error =
       offence(code::k_cycle, from.place(),
-              "images cannot stand on each other in a circle", path + base.name);
-  error.also_at(base.place, "the circle starts here");
+              has_stages ? "stages and images cannot need each other in a circle"
+                         : "images cannot stand on each other in a circle",
+              circle);
+  error.also_at(start, "the circle starts here");
   problems_.error(std::move(error));
 }
 

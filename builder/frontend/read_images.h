@@ -11,6 +11,7 @@
 #include "builder/frontend/interpolate.h"
 #include "builder/frontend/lithify_file.h"
 #include "builder/frontend/read_sources.h"
+#include "builder/frontend/read_stages.h"
 
 namespace lithify {
 
@@ -21,6 +22,17 @@ class ImageReader {
 
   // In the order written. `project` names the image that has no name of its own.
   std::vector<ImageRecipe> read(const std::string& project);
+  StageReader& stages() { return stages_; }
+
+  // What a `from` that names no stage means to what is built for a platform.
+  struct Standing {
+    const oci::Platform& platform;
+    const Scope& scope;
+    bool in_stage = false;  // images for the builder's platform are as good
+  };
+  From read_from(const YamlNode& from, const Standing& standing, Accounts& accounts);
+  ReadingChain& chain() { return chain_; }
+  void report_circle(const YamlNode& from, const Place& start);
 
  private:
   // One image of the file and how far it is read; a base is read before what stands on
@@ -36,15 +48,17 @@ class ImageReader {
 
   void declare(const std::string& project);
   void read_image(Declared& image);
-  void read_variant(Declared& image, const oci::Platform& platform, const Scope& scope);
-  From read_from(const YamlNode& node, const oci::Platform& platform, const Scope& scope,
+  void refuse_name_of_stage(const YamlNode& key);
+  void read_variant(Declared& image, const StepPlatforms& platforms);
+  From read_base(const YamlNode& node, const StepPlatforms& platforms,
                  Accounts& accounts);
-  void check_base(const YamlNode& from, const Source& source);
+  From from_stage(const YamlNode& from, const oci::Platform& platform,
+                  Accounts& accounts);
+  void check_base(const YamlNode& from, const Source& source, bool in_stage);
   From from_image(const YamlNode& from, const oci::Platform& platform,
                   Accounts& accounts);
   Declared* image_named(const std::string& name);
   void report_bare_image(const YamlNode& from);
-  void report_cycle(const Declared& base, const YamlNode& from);
   void report_unknown_image(const YamlNode& from, const std::string& name);
   std::vector<oci::Platform> platforms_of(const YamlNode& image, const Scope& scope);
   std::vector<oci::Platform> read_platforms(const YamlNode& list, const Scope& scope);
@@ -58,7 +72,8 @@ class ImageReader {
   SourceReader& sources_;
   Problems& problems_;
   std::vector<Declared> images_;
-  std::vector<std::string> reading_;  // from the outermost image inward
+  ReadingChain chain_;
+  StageReader stages_;
 };
 
 }  // namespace lithify

@@ -12,19 +12,6 @@ namespace lithify {
 
 namespace {
 
-bool names_platform(const YamlNode& node) {
-  bool found = false;
-  if (node.is_scalar() && !node.multiline)
-    each_reference(node.text, [&](std::string_view reference) {
-      found = found || reference.starts_with("$(platform.");
-    });
-  for (const YamlNode& item : node.items)
-    found = found || names_platform(item);
-  for (const YamlNode::Entry& entry : node.entries)
-    found = found || names_platform(entry.value);
-  return found;
-}
-
 LocalSource read_local(const YamlNode& node) {
   LocalSource local;
   local.path = text_of(node, "local");
@@ -97,6 +84,19 @@ void check_source(const YamlNode& node, Problems& problems) {
 }
 
 }  // namespace
+
+bool names_platform(const YamlNode& node) {
+  bool found = false;
+  if (node.is_scalar() && !node.multiline)
+    each_reference(node.text, [&](std::string_view reference) {
+      found = found || reference.starts_with("$(platform.");
+    });
+  for (const YamlNode& item : node.items)
+    found = found || names_platform(item);
+  for (const YamlNode::Entry& entry : node.entries)
+    found = found || names_platform(entry.value);
+  return found;
+}
 
 std::string kind_of(const Source& source) {
   switch (source.kind.index()) {
@@ -176,8 +176,12 @@ std::optional<SourceReader::Found> SourceReader::use(const YamlNode& name,
 void SourceReader::report_unknown(const YamlNode& name) {
   oci::Error error =
       offence(code::k_unknown_source, name.place(),
-              fmt::format("there is no source `{}`", name.text), "not in `sources`");
-  const std::string near = did_you_mean(name.text, order_);
+              fmt::format("there is no source {}`{}`", stages_.empty() ? "" : "or stage ",
+                          name.text),
+              fmt::format("not in `sources`{}", stages_.empty() ? "" : " or `stages`"));
+  std::vector<std::string> candidates = order_;
+  candidates.insert(candidates.end(), stages_.begin(), stages_.end());
+  const std::string near = did_you_mean(name.text, candidates);
   if (!near.empty()) {
     error.add_hint(near);
   } else if (order_.empty()) {
@@ -186,6 +190,18 @@ void SourceReader::report_unknown(const YamlNode& name) {
     error.add_hint(fmt::format("the sources are `{}`", fmt::join(order_, "`, `")));
   }
   problems_.error(std::move(error));
+}
+
+const YamlNode* SourceReader::declaration(const std::string& name) const {
+  const auto declared = declared_.find(name);
+  return declared == declared_.end() ? nullptr : &declared->second->key;
+}
+
+bool SourceReader::is_for_builder(const std::string& key) const {
+  const auto found = read_.find(key);
+  if (found == read_.end()) return false;
+  const auto* image = std::get_if<ImageSource>(&found->second.kind);
+  return image && image->build_platform;
 }
 
 std::map<std::string, Source> SourceReader::take() && {

@@ -29,6 +29,12 @@ class SourceReader {
   void note_use(const std::string& name) { used_.insert(name); }
 
   bool has(const std::string& name) const { return declared_.count(name) > 0; }
+  // Where a source is declared; nullptr: nowhere.
+  const YamlNode* declaration(const std::string& name) const;
+  // Whether what use() found under a key is for the builder's own platform.
+  bool is_for_builder(const std::string& key) const;
+  // What else a `from` may name, for suggestions.
+  void set_stages(std::vector<std::string> names) { stages_ = std::move(names); }
   void warn_unused();
   // The sources that something uses.
   std::map<std::string, Source> take() &&;
@@ -40,11 +46,15 @@ class SourceReader {
 
   std::map<std::string, const YamlNode::Entry*> declared_;
   std::vector<std::string> order_;
+  std::vector<std::string> stages_;
   const Scope& scope_;
   Problems& problems_;
   std::map<std::string, Source> read_;
   std::set<std::string> used_;
 };
+
+// Whether $(platform.…) stands in one of its values.
+bool names_platform(const YamlNode& node);
 
 // "an apt source"
 std::string kind_of(const Source& source);

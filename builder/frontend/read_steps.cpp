@@ -6,6 +6,8 @@
 
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
+#include "builder/frontend/read_run.h"
+#include "builder/frontend/read_stages.h"
 #include "builder/frontend/read_when.h"
 #include "builder/frontend/values.h"
 #include "builder/plan/suggest.h"
@@ -31,6 +33,9 @@ bool may_bring_accounts(const Verb& verb) {
     return holds_them(copy->to.empty() ? copy->into : copy->to);
   if (const auto* file = std::get_if<FileStep>(&verb)) return holds_them(file->path);
   if (const auto* link = std::get_if<SymlinkStep>(&verb)) return holds_them(link->path);
+  if (const auto* run = std::get_if<RunStep>(&verb))
+    return run->outputs.empty() ||
+           std::any_of(run->outputs.begin(), run->outputs.end(), holds_them);
   return std::holds_alternative<PackagesStep>(verb);
 }
 
@@ -48,31 +53,46 @@ std::vector<RecipeStep> StepReader::read(const std::vector<YamlNode>& steps) {
     const Variant* variant = variant_of(shape, step);
     if (!variant || !variant->main.shape) continue;  // already reported
     const std::size_t number = packages_steps_;
+    const std::size_t run_number = run_steps_;
     if (step.find("packages")) ++packages_steps_;
+    if (step.find("run")) ++run_steps_;
     if (!applies(step)) {
-      sources_.note_use(text_of(step, "from"));
+      note_uses(step);
       continue;
     }
     const YamlNode::Entry& main = *step.find_entry(variant->main.name);
     RecipeStep made;
     made.verb = read_verb(step, main);
     if (auto* packages = std::get_if<PackagesStep>(&made.verb)) packages->number = number;
+    if (auto* run = std::get_if<RunStep>(&made.verb)) run->number = run_number;
     made.place = main.key.place();
     made.name = text_of(step, "name");
     made.layer = text_of(step, "layer");
     made.text = step_text(made.verb);
     made.mtime_epoch = text_of(step, "mtime") == "epoch";
-    if (may_bring_accounts(made.verb)) accounts_.allow_others();
+    if (may_bring_accounts(made.verb)) context_.accounts.allow_others();
     read.push_back(std::move(made));
   }
   return read;
 }
 
+// Those of a step whose condition does not hold.
+void StepReader::note_uses(const YamlNode& step) {
+  const auto note = [this](const YamlNode& node) {
+    context_.sources.note_use(text_of(node, "from"));
+    context_.stages.note_use(text_of(node, "from"));
+  };
+  note(step);
+  for (const YamlNode& mount : items_of(step, "mounts"))
+    note(mount);
+}
+
 bool StepReader::applies(const YamlNode& step) {
   const YamlNode* when = step.find("when");
   if (!when) return true;
-  const bool arguments = arguments_hold(*when, scope_, problems_);
-  return platform_holds(*when, platform_) && arguments;
+  const StepPlatforms& platforms = context_.platforms;
+  const bool arguments = arguments_hold(*when, platforms.target_scope, context_.problems);
+  return platform_holds(*when, platforms.target) && arguments;
 }
 
 Verb StepReader::read_verb(const YamlNode& step, const YamlNode::Entry& main) {
@@ -89,24 +109,31 @@ Verb StepReader::read_verb(const YamlNode& step, const YamlNode::Entry& main) {
   if (verb == "remove") return RemoveStep{texts_of(step, "remove")};
   if (verb == "attrs") return attrs(step);
   if (verb == "users") return users(step);
+  if (verb == "run") return RunReader(context_).read(step, main);
   return groups(step);
 }
 
-std::string StepReader::source_of(const YamlNode& step, bool wants_packages) {
+std::string StepReader::archive_of(const YamlNode& step) {
   const YamlNode* name = step.find("from");
   if (!name || !name->is_scalar()) return "";
-  const auto found = sources_.use(*name, platform_, scope_);
+  const StepPlatforms& platforms = context_.platforms;
+  if (context_.stages.has(name->text)) {
+    context_.problems.error(offence(
+        code::k_wrong_source, name->place(),
+        fmt::format("`{}` is a stage; packages come from an apt source", name->text),
+        "no packages here"));
+    return "";
+  }
+  const auto found =
+      context_.sources.use(*name, platforms.runs_on, platforms.runs_on_scope);
   if (!found) return "";
-  const bool has_packages = std::holds_alternative<AptSource>(found->source->kind);
-  if (has_packages != wants_packages) {
-    oci::Error error =
-        offence(code::k_wrong_source, name->place(),
-                fmt::format("`{}` is {}; {}", name->text, kind_of(*found->source),
-                            wants_packages ? "packages come from an apt source"
-                                           : "its packages are installed, not copied"),
-                wants_packages ? "no packages here" : "no files here");
+  if (!std::holds_alternative<AptSource>(found->source->kind)) {
+    oci::Error error = offence(code::k_wrong_source, name->place(),
+                               fmt::format("`{}` is {}; packages come from an apt source",
+                                           name->text, kind_of(*found->source)),
+                               "no packages here");
     error.also_at(found->source->place, "declared here");
-    problems_.error(std::move(error));
+    context_.problems.error(std::move(error));
   }
   return found->key;
 }
@@ -119,8 +146,9 @@ Verb StepReader::packages(const YamlNode& step) {
     request->place = item->place();
     made.packages.push_back(std::move(*request));
   }
-  made.source = source_of(step, true);
+  made.source = archive_of(step);
   made.recommends = flag_of(step, "recommends", false);
+  made.run_scripts = text_of(step, "scripts") == "run";
   made.drop = texts_of(step, "drop");
   if (const YamlNode* keep = step.find("keep"))
     made.keep_locales = texts_of(*keep, "locales");
@@ -132,7 +160,12 @@ Verb StepReader::copy(const YamlNode& step, const YamlNode::Entry& main) {
   for (const YamlNode* item : scalars_of(&main.value)) {
     if (auto path = parse_source_path(item->text)) made.paths.push_back(std::move(*path));
   }
-  made.source = source_of(step, false);
+  const YamlNode* from = step.find("from");
+  if (from && from->is_scalar()) {
+    TreeName tree = tree_named(*from, context_);
+    made.source = std::move(tree.name);
+    made.of_stage = tree.of_stage;
+  }
   made.to = image_path_of(step, "to");
   made.into = image_path_of(step, "into");
   made.include = texts_of(step, "include");
@@ -162,7 +195,7 @@ void StepReader::check_destination(const CopyStep& copy, const YamlNode& step,
         fmt::format("`to: /usr/bin/{0}` names the file; `into: /usr/bin` keeps "
                     "the name `{0}`",
                     name));
-    return problems_.error(std::move(error));
+    return context_.problems.error(std::move(error));
   }
   const bool several =
       copy.paths.size() > 1 || (copy.paths.size() == 1 && is_pattern(copy.paths[0]));
@@ -172,12 +205,12 @@ void StepReader::check_destination(const CopyStep& copy, const YamlNode& step,
                 "`to` names one thing, and this may be several", "several paths");
     error.also_at(to->key.place(), "one name");
     error.add_hint(fmt::format("`into: {}` keeps their names", text_of(step, "to")));
-    problems_.error(std::move(error));
+    context_.problems.error(std::move(error));
   }
   const YamlNode::Entry* keep = step.find_entry("keep-paths");
   if (to && copy.keep_paths)
-    problems_.error(offence(code::k_misplaced_field, keep->key.place(),
-                            "`keep-paths` goes with `into`, not with `to`"));
+    context_.problems.error(offence(code::k_misplaced_field, keep->key.place(),
+                                    "`keep-paths` goes with `into`, not with `to`"));
 }
 
 Verb StepReader::file(const YamlNode& step) {
@@ -185,7 +218,8 @@ Verb StepReader::file(const YamlNode& step) {
                 mode_of(step, "mode").value_or(0644)};
   const YamlNode* text = step.find("text");
   if (text && text->is_scalar() && flag_of(step, "expand", false))
-    made.text = scope_.expand(*text, problems_).value_or("");
+    made.text =
+        context_.platforms.target_scope.expand(*text, context_.problems).value_or("");
   return made;
 }
 
@@ -193,7 +227,8 @@ Verb StepReader::attrs(const YamlNode& step) {
   AttrsStep made;
   made.globs = texts_of(step, "attrs");
   const YamlNode* owner = step.find("owner");
-  if (owner && owner->is_scalar()) made.owner = accounts_.resolve(*owner, problems_);
+  if (owner && owner->is_scalar())
+    made.owner = context_.accounts.resolve(*owner, context_.problems);
   made.mode = mode_of(step, "mode");
   made.dir_mode = mode_of(step, "dir-mode");
   made.xattrs = xattrs_of(step);
@@ -203,7 +238,7 @@ Verb StepReader::attrs(const YamlNode& step) {
     oci::Error error = offence(code::k_missing_field, step.place(),
                                "`attrs` does not say what to change", "nothing changes");
     error.add_hint("add `owner`, `mode`, `dir-mode` or `xattrs`");
-    problems_.error(std::move(error));
+    context_.problems.error(std::move(error));
   }
   return made;
 }
@@ -223,7 +258,7 @@ std::map<std::string, std::string> StepReader::xattrs_of(const YamlNode& step) {
                                  : written[1] == 'x' ? "expected hex after `0x`"
                                                      : "expected base64 after `0s`");
       error.add_hint(fmt::format("`getfattr -n {} -e base64 FILE` prints one", name));
-      problems_.error(std::move(error));
+      context_.problems.error(std::move(error));
     }
     xattrs[name] = value.value_or("");
   }
@@ -237,8 +272,9 @@ Verb StepReader::users(const YamlNode& step) {
     user.name = text_of(item, "name");
     user.uid = id_of(item, "uid");
     const YamlNode* group = item.find("gid");
-    user.gid =
-        group && group->is_scalar() ? accounts_.group_id(*group, problems_) : user.uid;
+    user.gid = group && group->is_scalar()
+                   ? context_.accounts.group_id(*group, context_.problems)
+                   : user.uid;
     user.gecos = text_of(item, "gecos");
     if (item.find("home")) user.home = image_path_of(item, "home");
     if (item.find("shell")) user.shell = image_path_of(item, "shell");
@@ -247,7 +283,7 @@ Verb StepReader::users(const YamlNode& step) {
     check_passwd_fields(item);
     check_home(item);
     if (user.name.empty()) continue;  // already reported
-    accounts_.add(user, item, problems_);
+    context_.accounts.add(user, item, context_.problems);
     made.users.push_back(std::move(user));
   }
   return made;
@@ -258,9 +294,10 @@ void StepReader::check_passwd_fields(const YamlNode& user) {
   for (const char* key : {"gecos", "home", "shell"}) {
     const YamlNode* value = user.find(key);
     if (!value || value->text.find_first_of(":\n") == std::string::npos) continue;
-    problems_.error(offence(code::k_bad_value, value->place(),
-                            fmt::format("`{}` of a user is one line without `:`", key),
-                            "would break /etc/passwd"));
+    context_.problems.error(
+        offence(code::k_bad_value, value->place(),
+                fmt::format("`{}` of a user is one line without `:`", key),
+                "would break /etc/passwd"));
   }
 }
 
@@ -270,7 +307,7 @@ void StepReader::check_home(const YamlNode& user) {
   oci::Error error = offence(code::k_missing_field, create->key.place(),
                              "`create-home` needs `home`", "makes which directory?");
   error.add_hint(fmt::format("add `home: /home/{}`", text_of(user, "name", "…")));
-  problems_.error(std::move(error));
+  context_.problems.error(std::move(error));
 }
 
 Verb StepReader::groups(const YamlNode& step) {
@@ -278,7 +315,7 @@ Verb StepReader::groups(const YamlNode& step) {
   for (const YamlNode& item : items_of(step, "groups")) {
     Group group{text_of(item, "name"), id_of(item, "gid"), texts_of(item, "members")};
     if (group.name.empty()) continue;  // already reported
-    accounts_.add(group, item, problems_);
+    context_.accounts.add(group, item, context_.problems);
     made.groups.push_back(std::move(group));
   }
   return made;
@@ -286,8 +323,10 @@ Verb StepReader::groups(const YamlNode& step) {
 
 Owner StepReader::owner_of(const YamlNode& step) {
   const YamlNode* owner = step.find("owner");
-  if (!owner) owner = default_owner_;
-  return owner && owner->is_scalar() ? accounts_.resolve(*owner, problems_) : Owner{};
+  if (!owner) owner = default_of(context_, "owner");
+  return owner && owner->is_scalar()
+             ? context_.accounts.resolve(*owner, context_.problems)
+             : Owner{};
 }
 
 }  // namespace lithify

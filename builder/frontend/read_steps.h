@@ -6,28 +6,19 @@
 #include <string>
 #include <vector>
 
-#include "builder/frontend/accounts.h"
-#include "builder/frontend/interpolate.h"
-#include "builder/frontend/read_sources.h"
+#include "builder/frontend/step_context.h"
 
 namespace lithify {
 
 class StepReader {
  public:
-  // `owner`: what `defaults: {owner}` says, or nullptr.
-  StepReader(const oci::Platform& platform, const Scope& scope, SourceReader& sources,
-             Accounts& accounts, const YamlNode* owner, Problems& problems)
-      : platform_(platform),
-        scope_(scope),
-        sources_(sources),
-        accounts_(accounts),
-        default_owner_(owner),
-        problems_(problems) {}
+  explicit StepReader(const StepContext& context) : context_(context) {}
 
   // `steps` is expanded already. Steps whose condition does not hold are left out.
   std::vector<RecipeStep> read(const std::vector<YamlNode>& steps);
   // How many of them were packages steps, left out or not.
   std::size_t packages_steps() const { return packages_steps_; }
+  std::size_t run_steps() const { return run_steps_; }
 
  private:
   bool applies(const YamlNode& step);
@@ -44,15 +35,12 @@ class StepReader {
   std::map<std::string, std::string> xattrs_of(const YamlNode& step);
   void check_destination(const CopyStep& copy, const YamlNode& step,
                          const YamlNode::Entry& main);
-  std::string source_of(const YamlNode& step, bool wants_packages);
+  std::string archive_of(const YamlNode& step);
+  void note_uses(const YamlNode& step);
 
-  const oci::Platform& platform_;
-  const Scope& scope_;
-  SourceReader& sources_;
-  Accounts& accounts_;
-  const YamlNode* default_owner_;
-  Problems& problems_;
+  const StepContext context_;
   std::size_t packages_steps_ = 0;
+  std::size_t run_steps_ = 0;
 };
 
 // "copy . to /srv": the step in one line, for history and progress.

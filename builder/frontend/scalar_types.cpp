@@ -96,6 +96,8 @@ TypeRule rule(Type type) {
               [](std::string_view text) {
                 return text.ends_with(".spdx.json") || text.ends_with(".cdx.json");
               }};
+    case Type::size:
+      return {"a size such as `512MiB` or `2GB`", parses<parse_size>};
   }
   return {"text", anything};
 }
@@ -149,6 +151,8 @@ std::string special_case(Type type, std::string_view text) {
     return "engines use `overlay` for themselves";
   if (type == Type::url && text.find('@') != std::string_view::npos)
     return "an address holds no user and no password";
+  if (type == Type::duration && parse_integer(text))
+    return fmt::format("of what? `{0}s` is seconds, `{0}m` minutes, `{0}h` hours", text);
   if (type == Type::port && text.find('-') != std::string_view::npos)
     return "ranges of ports are refused; list each port";
   return "";

@@ -1,53 +1,12 @@
 #include "builder/frontend/schema.h"
 
 #include "builder/frontend/policy_shape.h"
+#include "builder/frontend/schema_parts.h"
 #include "builder/frontend/yaml.h"
 
 namespace lithify {
 
 namespace {
-
-using Form = Shape::Form;
-
-Shape scalar(Type type) {
-  return {.type = type};
-}
-Shape choice(std::vector<std::string_view> choices,
-             std::vector<std::string_view> later = {}) {
-  return {.choices = std::move(choices), .later = std::move(later)};
-}
-Shape integer(std::int64_t min, std::int64_t max) {
-  return {.type = Type::integer, .min = min, .max = max};
-}
-Shape list_of(const Shape& item) {
-  return {.form = Form::list, .item = &item};
-}
-Shape one_or_more(const Shape& item) {
-  return {.form = Form::list, .item = &item, .one_is_list = true};
-}
-Shape map_of(Type keys, const Shape& value) {
-  return {.form = Form::map, .type = keys, .item = &value};
-}
-Shape record(std::vector<SchemaField> fields) {
-  return {.form = Form::record, .fields = std::move(fields)};
-}
-Shape nullable(Shape shape) {
-  shape.nullable = true;
-  return shape;
-}
-Shape with_expanded_keys(Shape map) {
-  map.expand_keys = true;
-  return map;
-}
-// At least one.
-Shape some(Shape list) {
-  list.some = true;
-  return list;
-}
-Shape literal(Shape scalar) {
-  scalar.literal = true;
-  return scalar;
-}
 
 // Scalars.
 const Shape k_text = scalar(Type::text);
@@ -82,7 +41,7 @@ const Shape k_version = literal(integer(1, 1));
 const Shape k_strip = integer(0, 32);
 const Shape k_retries = integer(0, 1'000'000);
 const Shape k_budget = integer(1, 120);
-const Shape k_scripts = choice({"skip"}, {"run"});
+const Shape k_scripts = choice({"skip", "run"});
 const Shape k_modes = choice({"fixed", "keep", "git"});
 const Shape k_mtime = choice({"epoch"});
 const Shape k_arg_type = literal(choice({"string", "bool", "int", "enum"}));
@@ -91,6 +50,7 @@ const Shape k_drop_item = choice({"docs", "man", "locales", "info"});
 const Shape k_strategy = choice({"by-step", "single", "by-package"});
 const Shape k_compression = choice({"zstd", "gzip", "none"});
 const Shape k_source_platform = choice({"target", "build"});
+const Shape k_script = literal(scalar(Type::some_text));
 const Shape k_tag_rule = choice({"once", "move"});
 
 // Lists and maps of them.
@@ -108,6 +68,8 @@ const Shape k_xattrs = some(map_of(Type::xattr, k_text));
 const Shape k_env = map_of(Type::variable, k_nullable_text);
 const Shape k_program = {.form = Form::list, .item = &k_text, .program = true};
 const Shape k_some_program = some(k_program);
+const Shape k_words = {.form = Form::list, .item = &k_literal_text, .some = true};
+const Shape k_command = {.form = Form::either, .item = &k_words, .shorthand = &k_script};
 const Shape k_nullable_program = nullable(k_program);
 const Shape k_ports = list_of(k_port);
 const Shape k_image_paths = list_of(k_image_path);
@@ -238,6 +200,35 @@ const Variant k_attrs_step = {
      {"xattrs", &k_xattrs,
       "Extended attributes; a value is text, `0s` and base64, or `0x` and hex."}}};
 
+// Commands.
+const Shape k_network = choice({"none", "pinned"});
+const Shape k_clock = choice({"real", "epoch"});
+const Shape k_normalise = map_of(Type::identifier, k_boolean);
+const SchemaField k_shell_field = {"shell", &k_some_program, "What runs a script.",
+                                   "[/bin/sh, -eu, -c]"};
+const SchemaField k_env_field = {"env", &k_env,
+                                 "Environment; `null` removes a variable."};
+const SchemaField k_cwd_field = {"cwd", &k_image_path, "Where it starts.", "/"};
+const SchemaField k_run_user_field = {"user", &k_owner,
+                                      "Who runs it: `uid:gid`, or a name.", "0:0"};
+const SchemaField k_mounts_field = {"mounts", &mounts_shape(),
+                                    "What it sees beside the tree it runs in."};
+const Variant k_run_step = {
+    {"run", &k_command, "A script, or a command as a list of words, in a sandbox."},
+    {k_shell_field,
+     k_env_field,
+     k_cwd_field,
+     k_run_user_field,
+     k_mounts_field,
+     {"outputs", &k_image_paths, "The only paths that it changes.", "all"},
+     {"network", &k_network,
+      "`pinned`: it may use the network, and the lock holds the digest of its outputs.",
+      "none"},
+     {"timeout", &k_duration, "How long it may take."},
+     {"clock", &k_clock, "What time it sees.", "real"},
+     {"limits", &limits_shape(), "What it may use."},
+     {"normalise", &k_normalise, "Clean-ups of its result that are switched off."}}};
+
 const Shape k_step = {
     .form = Form::variants,
     .noun = "step",
@@ -258,7 +249,7 @@ const Shape k_step = {
         k_attrs_step,
         {{"users", &k_users, "Add users."}, {}},
         {{"groups", &k_groups, "Add groups."}, {}},
-        {{"run", nullptr, ""}, {}},
+        k_run_step,
     }};
 const Shape k_steps = list_of(k_step);
 
@@ -292,12 +283,25 @@ const Shape k_layering = {
     .form = Form::either, .item = &k_layering_record, .shorthand = &k_strategy};
 const Shape k_defaults = record({
     {"owner", &k_owner, "Owner of what steps make.", "0:0"},
-    {"env", nullptr, ""},
-    {"cwd", nullptr, ""},
-    {"user", nullptr, ""},
-    {"shell", nullptr, ""},
-    {"mounts", nullptr, ""},
+    k_env_field,
+    k_cwd_field,
+    k_run_user_field,
+    k_shell_field,
+    k_mounts_field,
 });
+const Shape k_stage = {
+    .form = Form::record,
+    .noun = "stage",
+    .fields = {
+        {"description", &k_text, "What the stage is for."},
+        {"from", &k_text,
+         "`scratch`, an image or layout source, a stage, or `image:<name>`.", "", true},
+        {"platform", &k_source_platform,
+         "Where its commands run: the image's platform, or the builder's own.", "target"},
+        {"defaults", &k_defaults, "Defaults for steps."},
+        {"steps", &k_steps, "What is done in it, in order."},
+    }};
+const Shape k_stages = map_of(Type::identifier, k_stage);
 const Shape k_output = {
     .form = Form::variants,
     .noun = "output",
@@ -348,8 +352,8 @@ const Shape k_image = {
     .noun = "image",
     .fields = {
         {"description", &k_text, "What the image is."},
-        {"from", &k_text, "`scratch`, an image or layout source, or `image:<name>`.", "",
-         true},
+        {"from", &k_text,
+         "`scratch`, an image or layout source, a stage, or `image:<name>`.", "", true},
         {"platforms", &k_platforms, "Platforms to build for.", "those of the file"},
         {"defaults", &k_defaults, "Defaults for steps."},
         {"steps", &k_steps, "What is put into the image, in order."},
@@ -357,11 +361,11 @@ const Shape k_image = {
         {"annotations", &k_annotations, "Annotations of the image's manifest."},
         {"layering", &k_layering, "How steps become layers.", "by-step"},
         {"outputs", &k_outputs, "Where the image goes.", "those of the file"},
-        {"platform", nullptr, ""},
+        {"platform", nullptr, "an image has `platforms`"},
         {"matrix", nullptr, ""},
         {"name", nullptr, ""},
-        {"tests", nullptr, ""},
-        {"policy", nullptr, ""},
+        {"tests", &tests_shape(), "What the built image is held to."},
+        {"policy", &build_policy_shape(), "What a build is held to.", "that of the file"},
         {"sign", &k_sign, "What a push signs; `null` for nothing.", "that of the file"},
         {"push", &k_push, "Registries the image is pushed to.", "those of the file"},
     }};
@@ -378,8 +382,8 @@ const Shape k_file = record({
     {"images", &k_images, "The images, when there are several."},
     {"outputs", &k_outputs, "Where images go that do not say so themselves."},
     {"include", nullptr, ""},
-    {"stages", nullptr, ""},
-    {"policy", nullptr, ""},
+    {"stages", &k_stages, "Rooms to build in: what they hold is copied and mounted."},
+    {"policy", &build_policy_shape(), "What the builds of images are held to."},
     {"sign", &k_sign, "What a push signs of images that do not say so themselves."},
     {"push", &k_push, "Where images are pushed that do not say so themselves."},
 });
@@ -397,6 +401,9 @@ const Shape& image_shape() {
 }
 const Shape& step_shape() {
   return k_step;
+}
+const Shape& stage_shape() {
+  return k_stage;
 }
 
 const Variant* variant_of(const Shape& shape, const YamlNode& map) {

@@ -45,6 +45,7 @@ enum class Type {
   repository,
   image_tag,
   sbom_file,
+  size,
 };
 
 // "an octal mode such as 0644"
@@ -101,6 +102,8 @@ const Shape& file_shape();
 const Shape& source_shape();
 const Shape& image_shape();
 const Shape& step_shape();
+const Shape& stage_shape();
+const Shape& test_shape();
 
 // The variant whose main key the map has; nullptr if it has none.
 const Variant* variant_of(const Shape& shape, const YamlNode& map);

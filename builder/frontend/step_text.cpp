@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "builder/frontend/read_steps.h"
@@ -63,8 +65,31 @@ std::string text(const UsersStep& step) {
 std::string text(const GroupsStep& step) {
   return "groups " + names(step.groups);
 }
+// The first line of a script that says something.
+std::string summary(std::string_view script) {
+  const auto is_blank = [](std::string_view line) {
+    return line.find_first_not_of(" \t\r") == std::string_view::npos;
+  };
+  std::string first;
+  std::size_t more = 0;
+  for (std::size_t at = 0; at < script.size();) {
+    const std::size_t end = std::min(script.find('\n', at), script.size());
+    const std::string_view line = script.substr(at, end - at);
+    at = end + 1;
+    if (is_blank(line) || line.starts_with('#')) continue;
+    if (first.empty()) {
+      first = line;
+    } else {
+      ++more;
+    }
+  }
+  return first + (more > 0 ? " …" : "");
+}
 std::string text(const RunStep& step) {
-  return "run " + words(step.argv);
+  const std::size_t count = step.argv.size();
+  const bool is_script = count >= 3 && step.argv[count - 2].starts_with('-') &&
+                         step.argv[count - 2].ends_with('c');
+  return "run " + (is_script ? summary(step.argv.back()) : words(step.argv));
 }
 
 }  // namespace

@@ -118,6 +118,19 @@ std::optional<std::int64_t> nanoseconds_in(std::string_view unit) {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> bytes_in(std::string_view unit) {
+  static constexpr std::string_view k_letters = "KMGT";
+  if (unit.empty() || unit == "B") return 1;
+  const std::size_t power = k_letters.find(unit[0] == 'k' ? 'K' : unit[0]);
+  const bool binary = unit.size() == 3 && unit.substr(1) == "iB" && unit[0] != 'k';
+  const bool decimal = unit.size() == 2 && unit[1] == 'B' && unit[0] != 'K';
+  if (power == std::string_view::npos || (!binary && !decimal)) return std::nullopt;
+  std::uint64_t bytes = 1;
+  for (std::size_t i = 0; i <= power; ++i)
+    bytes *= binary ? 1024 : 1000;
+  return bytes;
+}
+
 std::optional<std::string> decode_hex(std::string_view digits) {
   std::string bytes;
   if (digits.size() % 2 != 0) return std::nullopt;
@@ -209,6 +222,16 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
   return total <= k_longest ? std::optional(total) : std::nullopt;
 }
 
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  const auto digits = static_cast<std::size_t>(
+      std::find_if_not(text.begin(), text.end(), is_digit) - text.begin());
+  const auto count = number<std::uint64_t>(text.substr(0, digits));
+  const auto unit = bytes_in(text.substr(digits));
+  constexpr std::uint64_t k_largest = std::uint64_t{1} << 60;
+  if (!count || !unit || *count > k_largest / *unit) return std::nullopt;
+  return *count * *unit;
+}
+
 std::optional<std::string> parse_port(std::string_view text) {
   const std::size_t slash = std::min(text.find('/'), text.size());
   const std::string_view protocol = slash == text.size() ? "tcp" : text.substr(slash + 1);
@@ -269,6 +292,12 @@ std::optional<std::string> parse_image_path(std::string_view text) {
       text.size() > k_max_path || !fits_image(text))
     return std::nullopt;
   return "/" + join(components(text));
+}
+
+bool is_within(std::string_view path, std::string_view directory) {
+  if (directory == "/") return true;
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
 std::optional<std::string> parse_source_path(std::string_view text) {

@@ -26,7 +26,9 @@ std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<std::uint32_t> parse_id(std::string_view text);    // of a user or group
 std::optional<std::uint32_t> parse_mode(std::string_view text);  // octal, however written
 std::optional<std::int64_t> parse_duration(std::string_view text);  // nanoseconds
-std::optional<std::string> parse_port(std::string_view text);       // "80/tcp"
+// Bytes: "15MiB", "2GB", "4096".
+std::optional<std::uint64_t> parse_size(std::string_view text);
+std::optional<std::string> parse_port(std::string_view text);  // "80/tcp"
 std::optional<oci::Digest> parse_sha256(std::string_view text);
 std::optional<EpochRule> parse_epoch(std::string_view text);
 std::optional<PackageRequest> parse_package(std::string_view text);
@@ -34,6 +36,8 @@ std::optional<PackageRequest> parse_package(std::string_view text);
 // "/srv/www": absolute, without "..", ".", "//" or a slash at the end, and such that a
 // file system and a layer can hold it.
 std::optional<std::string> parse_image_path(std::string_view text);
+// Whether one path is the other or within it; both as parse_image_path() gives them.
+bool is_within(std::string_view path, std::string_view directory);
 // "src/main.c", "." for everything: below a source's root; a leading "/" means nothing.
 std::optional<std::string> parse_source_path(std::string_view text);
 

@@ -10,6 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   lithify::FrontendOptions options;
   options.git["commit"] = "0123456789abcdef";
   options.epoch = [](const lithify::EpochRule&) { return 1; };
+  options.read_file = [](const std::string&) {
+    return std::optional<std::string>("schemaVersion: 2.0.0\n");
+  };
   const lithify::Reading reading =
       lithify::read_lithify_file("lithify.yaml", "/project", text, options);
   bool error = false;

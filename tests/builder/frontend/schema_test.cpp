@@ -58,11 +58,14 @@ TEST_CASE("the JSON Schema comes from the table") {
   CHECK(schema["additionalProperties"] == false);
   CHECK(schema["required"] == json::array({"lithify"}));
   CHECK(schema["properties"].contains("sources"));
-  CHECK_FALSE(schema["properties"].contains("stages"));
+  CHECK_FALSE(schema["properties"].contains("include"));
   const json& image = schema["definitions"]["image"]["properties"];
   CHECK(image["config"]["properties"]["entrypoint"]["description"] ==
         "The program; `null` clears it.");
-  CHECK(schema["definitions"]["step"]["oneOf"].size() == 9);
+  CHECK(schema["definitions"]["step"]["oneOf"].size() == 10);
+  CHECK(schema["definitions"]["mount"]["oneOf"].size() == 4);
+  CHECK(schema["definitions"]["test"]["oneOf"].size() == 5);
+  CHECK(schema["definitions"].contains("stage"));
   CHECK(schema["definitions"]["source"]["oneOf"].size() == 6);
   CHECK(json_schema() == json_schema());
 }
