@@ -29,20 +29,40 @@ class Needed {
 
  private:
   void visit(const ImageRecipe& image) {
-    if (!seen_.insert(image.name).second) return;
-    for (const ImageVariant& variant : image.variants) {
-      if (variant.from.kind == From::Kind::source) keys_.insert(variant.from.name);
-      if (variant.from.kind == From::Kind::image) visit(variant.from.name);
-      for (const RecipeStep& step : variant.steps) {
-        if (const auto* copy = std::get_if<CopyStep>(&step.verb))
-          keys_.insert(copy->source);
+    if (!seen_.insert("image:" + image.name).second) return;
+    for (const ImageVariant& variant : image.variants)
+      visit(variant.from, variant.steps);
+  }
+
+  void visit(const StageRecipe& stage) {
+    if (!seen_.insert(stage.name).second) return;
+    for (const StageVariant& variant : stage.variants)
+      visit(variant.from, variant.steps);
+  }
+
+  void visit(const From& from, const std::vector<RecipeStep>& steps) {
+    if (from.kind == From::Kind::source) keys_.insert(from.name);
+    if (from.kind == From::Kind::image) visit_named(recipe_.images, from.name);
+    if (from.kind == From::Kind::stage) visit_named(recipe_.stages, from.name);
+    for (const RecipeStep& step : steps) {
+      if (const auto* copy = std::get_if<CopyStep>(&step.verb))
+        visit_tree(copy->source, copy->of_stage);
+      const auto* run = std::get_if<RunStep>(&step.verb);
+      for (const RunMount& mount : run ? run->mounts : std::vector<RunMount>()) {
+        if (mount.kind == RunMount::Kind::tree) visit_tree(mount.from, mount.of_stage);
       }
     }
   }
 
-  void visit(const std::string& name) {
-    for (const ImageRecipe& image : recipe_.images) {
-      if (image.name == name) visit(image);
+  void visit_tree(const std::string& name, bool of_stage) {
+    if (!of_stage) keys_.insert(name);
+    if (of_stage) visit_named(recipe_.stages, name);
+  }
+
+  template <class Named>
+  void visit_named(const std::vector<Named>& all, const std::string& name) {
+    for (const Named& one : all) {
+      if (one.name == name) visit(one);
     }
   }
 

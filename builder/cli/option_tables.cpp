@@ -38,6 +38,35 @@ void add_annotation(Options& options, std::string_view value) {
   options.annotations.emplace_back(value.substr(0, equals), value.substr(equals + 1));
 }
 
+// "id=NAME,src=FILE" or "id=NAME,env=VARIABLE".
+void add_secret(Options& options, std::string_view value) {
+  SecretOption secret;
+  for (std::string_view rest = value; !rest.empty();) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string_view key = part.substr(0, equals);
+    std::string* const field = key == "id"    ? &secret.id
+                               : key == "src" ? &secret.file
+                               : key == "env" ? &secret.variable
+                                              : nullptr;
+    if (field == nullptr || !field->empty() || equals + 1 >= part.size()) {
+      throw bad_value("--secret", value, "id=NAME,src=FILE or id=NAME,env=VARIABLE");
+    }
+    *field = part.substr(equals + 1);
+  }
+  if (secret.id.empty() || secret.file.empty() == secret.variable.empty()) {
+    throw bad_value("--secret", value, "id=NAME,src=FILE or id=NAME,env=VARIABLE");
+  }
+  for (const SecretOption& other : options.secrets) {
+    if (other.id == secret.id) {
+      throw oci::Error(oci::Errc::bad_input,
+                       fmt::format("--secret gives `{}` twice", secret.id));
+    }
+  }
+  options.secrets.push_back(std::move(secret));
+}
+
 void set_threshold(Options& options, std::string_view value) {
   const char* const end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, options.threshold);
@@ -148,6 +177,11 @@ constexpr Flag k_flags[] = {
      set_text<&Options::file>},
     {0, "--arg", "NAME=VALUE", k_readers, "set an argument of the build file",
      add_argument},
+    {0, "--secret", "id=NAME,src=FILE", k_build | k_push,
+     "what `run` steps may mount by this name: a file, or a variable with "
+     "id=NAME,env=VAR; "
+     "it is kept nowhere",
+     add_secret},
     {0, "--platform", "P,…", k_readers | k_inspect | k_copy,
      "only these platforms, as linux/arm64 (default: those of the build file)",
      add_platforms},
@@ -277,7 +311,8 @@ constexpr CommandText k_commands[] = {
     {"lock", k_lock, "[--update [NAME…]] [--check]", k_any,
      "write or refresh lithify.lock",
      "Adds what is missing and keeps the rest, so that other arguments and platforms "
-     "find theirs. With --update the named sources, packages or images move forward, "
+     "find theirs. With --update the named sources, packages, images or stages move "
+     "forward, "
      "or all of them; then what nobody asks for is dropped."},
     {"check", k_check, "[FILE…]", k_any,
      "read the build file and say what is wrong with it",

@@ -15,6 +15,14 @@ namespace lithify {
 enum class When { automatic, always, never };
 enum class ProgressKind { automatic, tty, plain, quiet, json };
 
+// A secret of a run step, by the id that the build file uses: in a file or in a variable
+// of the environment, one of the two.
+struct SecretOption {
+  std::string id;
+  std::string file;
+  std::string variable;
+};
+
 struct Options {
   std::string command;  // empty: none given
   std::vector<std::string> operands;
@@ -23,6 +31,7 @@ struct Options {
   std::string file = "lithify.yaml";
   std::vector<std::pair<std::string, std::string>> arguments;  // --arg, in order
   std::vector<std::string> platforms;
+  std::vector<SecretOption> secrets;    // --secret, ids unique
   std::vector<std::string> outputs;     // "oci=DIR", as written
   std::vector<std::string> cache_from;  // --cache-from, as "host/path"
   std::string cache_to;                 // the same of --cache-to; empty: none

@@ -151,7 +151,12 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
   workspace = open_workspace(session);
   refuse_missing_sources(session, workspace.recipe, images);
   leave_out(workspace.recipe, results_of(session, workspace));
-  const auto missing = unmet(workspace.recipe, workspace.lock.value_or(Lock{}));
+  const Lock locked = workspace.lock.value_or(Lock{});
+  auto missing = unmet(workspace.recipe, locked);
+  if (session.options().locked) {
+    const auto unknown = unpinned(workspace.recipe, locked);
+    missing.insert(missing.end(), unknown.begin(), unknown.end());
+  }
   const bool stale = !missing.empty() || !workspace.lock;
   if (stale && session.options().locked) {
     refuse_stale(session, workspace, missing, "running with --locked");

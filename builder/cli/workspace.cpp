@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t k_max_build_file = 4 * 1024 * 1024;
 constexpr std::uint64_t k_max_lock = 64 * 1024 * 1024;
+constexpr std::uint64_t k_max_tests = 1024 * 1024;  // a file of tests
 
 std::string text_of_build_file(const std::string& file) {
   std::error_code problem;
@@ -36,6 +37,18 @@ std::string text_of_build_file(const std::string& file) {
   return oci::read_file(file, k_max_build_file);
 }
 
+// A file that the build file names. What is wrong with it is told with its lines.
+std::optional<std::string> text_beside(Session& session, const std::string& directory,
+                                       const std::string& path) {
+  try {
+    std::string text = oci::read_file(fs::path(directory) / path, k_max_tests);
+    session.texts().add(path, text);
+    return text;
+  } catch (const oci::Error&) {
+    return std::nullopt;
+  }
+}
+
 FrontendOptions frontend_options(Session& session, const std::string& directory,
                                  std::string_view text,
                                  const std::vector<oci::Platform>& platforms) {
@@ -44,6 +57,9 @@ FrontendOptions frontend_options(Session& session, const std::string& directory,
     options.args.insert_or_assign(name, value);
   options.platforms = platforms;
   options.environment = session.environment();
+  options.read_file = [&session, directory](const std::string& path) {
+    return text_beside(session, directory, path);
+  };
   // Asking git costs milliseconds, which a build of nothing has not.
   if (text.find("$(git.") != std::string_view::npos) options.git = git_facts(directory);
   if (text.find("$(epoch)") != std::string_view::npos) {

@@ -67,7 +67,8 @@ class BadInput(Mistake):
             "  config:\n    entrypiont: [/hello]\n"))
 
     def test_what_is_not_built_yet_is_named(self):
-        self.refused("not-yet", 2, build_file=HEAD + SCRATCH + "    - run: make\n")
+        self.refused("not-yet", 2, build_file=HEAD + (
+            "image:\n  from: scratch\n  matrix: {role: [a, b]}\n"))
 
     def test_from_in_a_circle(self):
         self.refused("circle", 2, build_file=HEAD + (

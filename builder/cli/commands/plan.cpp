@@ -101,6 +101,18 @@ std::string push_lines(const std::vector<ImagePlan>& images) {
   return text.empty() ? "" : "pushes, when asked to\n" + text;
 }
 
+// "  build linux/arm64 on linux/amd64": where the two differ.
+std::string stage_lines(const std::vector<StagePlan>& stages) {
+  std::string text;
+  for (const StagePlan& stage : stages) {
+    text += fmt::format("  {} {}", stage.name, stage.platform.str());
+    text += stage.runs_on == stage.platform
+                ? "\n"
+                : fmt::format(" on {}\n", stage.runs_on.str());
+  }
+  return text.empty() ? "" : "stages\n" + text;
+}
+
 nlohmann::json push_documents(const ImagePlan& image) {
   nlohmann::json pushes = nlohmann::json::array();
   for (const PushTarget& target : image.push) {
@@ -123,6 +135,7 @@ void print_text(Session& session, const Prepared& prepared, const Forecast& fore
       text += " " + variant.platform.str();
     text += "\n";
   }
+  text += stage_lines(prepared.plan.stages);
   text += push_lines(prepared.plan.images);
   text += "steps\n" + step_lines(forecast.steps, session.options().verbose > 0);
   text += fmt::format("downloads  {}\n", human_size(download_size(forecast.steps)));
@@ -136,12 +149,11 @@ void print_text(Session& session, const Prepared& prepared, const Forecast& fore
 
 void print_document(Session& session, const Prepared& prepared,
                     const Forecast& forecast) {
-  nlohmann::json document = {{"schema", "lithify.plan/1"},
-                             {"settings", nlohmann::json::object()},
-                             {"images", nlohmann::json::array()},
-                             {"steps", nlohmann::json::array()},
-                             {"download", download_size(forecast.steps)},
-                             {"scripts", forecast.scripts}};
+  nlohmann::json document = {
+      {"schema", "lithify.plan/1"},        {"settings", nlohmann::json::object()},
+      {"images", nlohmann::json::array()}, {"stages", nlohmann::json::array()},
+      {"steps", nlohmann::json::array()},  {"download", download_size(forecast.steps)},
+      {"scripts", forecast.scripts}};
   for (const auto& [name, value] : settings(session, prepared))
     document["settings"][name] = value;
   for (const ImagePlan& image : prepared.plan.images) {
@@ -151,6 +163,11 @@ void print_document(Session& session, const Prepared& prepared,
     document["images"].push_back({{"name", image.name},
                                   {"platforms", platforms},
                                   {"push", push_documents(image)}});
+  }
+  for (const StagePlan& stage : prepared.plan.stages) {
+    document["stages"].push_back({{"name", stage.name},
+                                  {"platform", stage.platform.str()},
+                                  {"runs-on", stage.runs_on.str()}});
   }
   for (const StepForecast& step : forecast.steps) {
     nlohmann::json entry = {{"label", visible(step.label)},

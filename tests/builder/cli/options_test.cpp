@@ -25,6 +25,24 @@ std::string mistake(const std::vector<std::string>& words) {
   return "no mistake";
 }
 
+TEST_CASE("a secret is a file or a variable, by its id") {
+  const Options options =
+      parse({"build", "--secret", "id=token,src=/run/t=1", "--secret", "env=KEY,id=key"});
+  REQUIRE(options.secrets.size() == 2);
+  CHECK(options.secrets[0].id == "token");
+  CHECK(options.secrets[0].file == "/run/t=1");
+  CHECK(options.secrets[0].variable.empty());
+  CHECK(options.secrets[1].variable == "KEY");
+  for (const char* wrong : {"id=x", "x", "id=x,src=", "src=x", "id=x,src=a,env=B",
+                            "id=x,id=y,src=a", "id=x,source=a", "", ","}) {
+    INFO(wrong);
+    CHECK(mistake({"build", "--secret", wrong}) != "no mistake");
+  }
+  CHECK(mistake({"build", "--secret=id=a,src=b", "--secret=id=a,src=c"}) ==
+        "error: --secret gives `a` twice\n");
+  CHECK(mistake({"lock", "--secret=id=a,src=b"}) != "no mistake");
+}
+
 TEST_CASE("flags stand before and after the command") {
   const Options options = parse({"-C", "dir", "build", "-f", "x.yaml", "app", "-j4",
                                  "-qv", "--arg", "a=b=c", "--arg=d=", "web"});
