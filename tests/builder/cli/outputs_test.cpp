@@ -24,6 +24,9 @@ TEST_CASE("an output flag names a kind and a path") {
   const Output parsed = parse_output("oci-archive=/a/b=c.tar");
   CHECK(parsed.kind == Output::Kind::oci_archive);
   CHECK(parsed.path == "/a/b=c.tar");
+  CHECK(parse_output("sbom=/a/b.cdx.json").kind == Output::Kind::sbom);
+  CHECK(parse_output("sbom=/a/b.spdx.json").path == "/a/b.spdx.json");
+  CHECK_THROWS_AS(parse_output("sbom=/a/b.json"), oci::Error);
   CHECK_THROWS_AS(parse_output("oci"), oci::Error);
   CHECK_THROWS_AS(parse_output("oci="), oci::Error);
   CHECK_THROWS_AS(parse_output("ocii=x"), oci::Error);
