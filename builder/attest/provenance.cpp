@@ -177,8 +177,12 @@ json internal_parameters(const Provenance& from) {
 
 }  // namespace
 
+std::string Provenance::builder_id() const {
+  return fmt::format("{}{}/{}", names::k_builders, mode == Mode::ci ? "ci" : "local",
+                     version);
+}
+
 std::string Provenance::str() const {
-  const char* kind = mode == Mode::ci ? "ci" : "local";
   const json document = {
       {"buildDefinition",
        {{"buildType", k_build_type},
@@ -186,9 +190,7 @@ std::string Provenance::str() const {
         {"internalParameters", internal_parameters(*this)},
         {"resolvedDependencies", dependencies(*this)}}},
       {"runDetails",
-       {{"builder",
-         {{"id", fmt::format("{}{}/{}", names::k_builders, kind, version)},
-          {"version", {{"lithify", version}}}}}}}};
+       {{"builder", {{"id", builder_id()}, {"version", {{"lithify", version}}}}}}}};
   return oci::canonical_json(document);
 }
 

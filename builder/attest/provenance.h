@@ -71,6 +71,8 @@ struct Provenance {
   // ---- who built it
   enum class Mode { local, ci } mode = Mode::local;
   std::string version;  // of lithify
+  // runDetails.builder.id: the mode and the version as a URI.
+  std::string builder_id() const;
 
   // The predicate, canonical JSON: equal builds give equal bytes.
   std::string str() const;
