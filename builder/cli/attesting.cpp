@@ -6,6 +6,7 @@
 #include "oci/sign/statement.h"
 
 #include "builder/cli/image_sbom.h"
+#include "builder/cli/provenance_facts.h"
 
 namespace lithify {
 
@@ -31,7 +32,7 @@ constexpr ClaimMaker k_makers[] = {
     {Kind::sbom_spdx, "sbom-spdx", oci::predicate::k_spdx, false, sbom<SbomForm::spdx>},
     {Kind::sbom_cyclonedx, "sbom-cyclonedx", oci::predicate::k_cyclonedx, false,
      sbom<SbomForm::cyclonedx>},
-    {Kind::provenance, "provenance", oci::predicate::k_provenance, true, nullptr},
+    {Kind::provenance, "provenance", oci::predicate::k_provenance, true, provenance_of},
 };
 
 const ClaimMaker& maker_of(Kind kind) {

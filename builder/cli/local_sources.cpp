@@ -83,6 +83,12 @@ std::string path_of(const Source& source) {
   return archive != nullptr && !is_web(archive->location) ? archive->location : "";
 }
 
+void set_path(Source& source, const std::string& path) {
+  if (auto* local = std::get_if<LocalSource>(&source.kind)) local->path = path;
+  if (auto* layout = std::get_if<LayoutSource>(&source.kind)) layout->path = path;
+  if (auto* archive = std::get_if<ArchiveSource>(&source.kind)) archive->location = path;
+}
+
 // A pattern that matches this path alone.
 std::string literal_pattern(const std::string& path) {
   std::string pattern;
@@ -146,6 +152,30 @@ std::vector<oci::Error> missing_sources(const Recipe& recipe,
             .add_hint("make it, or correct the path; it is relative to the build file"));
   }
   return missing;
+}
+
+void put_in_place(Recipe& recipe, const std::map<std::string, fs::path>& places,
+                  const fs::path& confined_to) {
+  for (auto& [key, source] : recipe.sources) {
+    const std::string path = path_of(source);
+    if (path.empty()) continue;
+    const auto place = places.find(source.name);
+    if (place != places.end()) {
+      set_path(source, fs::absolute(place->second).lexically_normal().string());
+      continue;
+    }
+    if (confined_to.empty()) continue;
+    const fs::path top = resolved(confined_to);
+    const fs::path full = resolved(absolute(recipe, path));
+    if (full == top || is_below(full, top)) continue;
+    throw oci::Error(
+        oci::Errc::bad_input,
+        fmt::format("the recorded build file takes source `{}` from {}, which "
+                    "is outside of {}",
+                    source.name, path, confined_to.string()))
+        .at(source.place)
+        .add_hint(fmt::format("if you trust it: `--source {}=DIR`", source.name));
+  }
 }
 
 void leave_out(Recipe& recipe, const std::vector<fs::path>& paths) {

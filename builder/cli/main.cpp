@@ -45,6 +45,7 @@ constexpr std::array k_commands = {
     Command{"sbom", run_sbom},
     Command{"inspect", run_inspect},
     Command{"diff", run_diff},
+    Command{"reproduce", run_reproduce},
     Command{"cache", run_cache},
     Command{"schema", run_schema, false},
     Command{"version", run_version, false},

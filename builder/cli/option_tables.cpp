@@ -175,8 +175,8 @@ constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
      set_text<&Options::file>},
-    {0, "--arg", "NAME=VALUE", k_readers, "set an argument of the build file",
-     add_argument},
+    {0, "--arg", "NAME=VALUE", k_readers | k_reproduce,
+     "set an argument of the build file", add_argument},
     {0, "--secret", "id=NAME,src=FILE", k_build | k_push,
      "what `run` steps may mount by this name: a file, or a variable with "
      "id=NAME,env=VAR; "
@@ -217,7 +217,7 @@ constexpr Flag k_flags[] = {
     {0, "--referrers", "", k_copy,
      "also what points at the image: signatures, SBOMs, provenance",
      set<&Options::referrers>},
-    {0, "--key", "KEY", k_build | k_push | k_sign | k_attest | k_verify,
+    {0, "--key", "KEY", k_build | k_push | k_sign | k_attest | k_verify | k_reproduce,
      "sign with this key, before any tag is written; of verify, whom to believe, one or "
      "several: a file, env://VARIABLE, pkcs11:… for a token's, or NAME://ID for what "
      "sigstore-kms-NAME keeps",
@@ -229,9 +229,15 @@ constexpr Flag k_flags[] = {
     {0, "--as", "REF", k_sign | k_attest | k_verify,
      "the name that is signed, or must be: of an image in a layout, or a copy",
      set_text<&Options::as>},
-    {0, "--passphrase-file", "FILE", k_build | k_push | k_key | k_sign | k_attest,
+    {0, "--passphrase-file", "FILE",
+     k_build | k_push | k_key | k_sign | k_attest | k_reproduce,
      "read the passphrase of the key from this file",
      set_text<&Options::passphrase_file>},
+    {0, "--reproduced-by", "KEY", k_verify,
+     "this key must have attested that it reproduced the image; of several, --threshold",
+     [](Options& options, std::string_view value) {
+       options.reproduced_by.emplace_back(value);
+     }},
     {0, "--annotation", "NAME=VALUE", k_sign | k_verify,
      "sign this too; of verify: what must be signed", add_annotation},
     {0, "--threshold", "N", k_verify, "so many of the keys must have signed (default: 1)",
@@ -249,7 +255,8 @@ constexpr Flag k_flags[] = {
        options.key_type = value;
      }},
     {'u', "--username", "NAME", k_login, "log in as NAME", set_text<&Options::username>},
-    {0, "--password-stdin", "", k_build | k_push | k_login | k_key | k_sign | k_attest,
+    {0, "--password-stdin", "",
+     k_build | k_push | k_login | k_key | k_sign | k_attest | k_reproduce,
      "read the password from standard input", set<&Options::password_stdin>},
     {0, "--authfile", "FILE", k_askers,
      "take credentials from this file alone (default: those of docker and podman)",
@@ -268,6 +275,23 @@ constexpr Flag k_flags[] = {
      set_cache_to},
     {0, "--metadata-file", "FILE", k_build, "write what was built as JSON",
      set_text<&Options::metadata_file>},
+    {0, "--provenance", "FILE", k_build | k_reproduce,
+     "of build: write what the only image built was made of (SLSA provenance v1); of "
+     "reproduce: read it there",
+     set_text<&Options::provenance>},
+    {0, "--twice", "", k_build,
+     "build a second time in a store of its own, with other threads, time zone, locale "
+     "and "
+     "umask, and compare; exit 4 if it differs",
+     set<&Options::twice>},
+    {0, "--source", "[NAME=]DIR", k_reproduce,
+     "take local sources from here: the directory of the build file, or that of one "
+     "source",
+     [](Options& options, std::string_view value) {
+       options.source_places.emplace_back(value);
+     }},
+    {0, "--attest", "", k_reproduce,
+     "sign that the image was reproduced, with the last --key", set<&Options::attest>},
     {0, "--digest-file", "FILE", k_build,
      "write the digest of the only image built (also: --iidfile)",
      set_text<&Options::digest_file>},
@@ -278,7 +302,7 @@ constexpr Flag k_flags[] = {
      set<&Options::check>},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
-    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push | k_sbom,
+    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -391,6 +415,13 @@ constexpr CommandText k_commands[] = {
      "Compares indexes, manifests, configurations and layers. Names each difference down "
      "to the field of a header or the byte of a file, with its likely cause: a clock, a "
      "package, an encoder, the base, a mode. Exit code 4 if there is any."},
+    {"reproduce", k_reproduce, "IMAGE", 1, "build an image again, and compare the bytes",
+     "Takes build file, lock and sources from the provenance that is attached to the "
+     "image "
+     "(or --provenance), believes it if a --key signed it, and builds in a fresh store. "
+     "Exit code 4, with the cause, if the bytes differ. With --attest it is signed, by "
+     "the "
+     "last --key, that they are equal; `verify --reproduced-by` asks for that."},
     {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
      "list or shrink the store",
      "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "

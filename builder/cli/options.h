@@ -67,6 +67,11 @@ struct Options {
   std::string passphrase_file;  // --passphrase-file
   unsigned threshold = 0;       // 0: not given
   std::string format;           // --format of sbom; empty: spdx
+  std::string provenance;       // of build: to write; of reproduce: to read
+  bool twice = false;
+  bool attest = false;                     // of reproduce
+  std::vector<std::string> source_places;  // --source, as written
+  std::vector<std::string> reproduced_by;  // keys, as written
   std::string username;
   std::uint64_t chunk_size = 0;  // bytes; 0: by the host
   bool json = false;

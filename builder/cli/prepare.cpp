@@ -54,9 +54,12 @@ std::vector<std::filesystem::path> results_of(Session& session,
   const Options& options = session.options();
   std::vector<std::filesystem::path> paths = {
       std::filesystem::absolute(workspace.lock_file), session.store_path()};
-  for (const std::string& file : {options.metadata_file, options.digest_file}) {
+  for (const std::string& file :
+       {options.metadata_file, options.digest_file, options.provenance}) {
     if (!file.empty()) paths.push_back(std::filesystem::absolute(file));
   }
+  if (const Recorded* recorded = session.recorded())
+    paths.insert(paths.end(), recorded->left_out.begin(), recorded->left_out.end());
   const auto add = [&](const Output& output) {
     const auto path = (workspace.recipe.directory / std::filesystem::path(output.path))
                           .lexically_normal();
@@ -149,6 +152,8 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
   Prepared prepared;
   Workspace& workspace = prepared.workspace;
   workspace = open_workspace(session);
+  if (const Recorded* recorded = session.recorded())
+    put_in_place(workspace.recipe, recorded->places, recorded->confined_to);
   refuse_missing_sources(session, workspace.recipe, images);
   leave_out(workspace.recipe, results_of(session, workspace));
   const Lock locked = workspace.lock.value_or(Lock{});
@@ -169,7 +174,9 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
     tell_unused(session, workspace);
   }
   if (session.options().allow_repacked) accept_repacked(session, prepared);
-  check_encoders(workspace.recipe, workspace, prepared.lock);
+  const Recorded* recorded = session.recorded();
+  if (recorded == nullptr || !recorded->any_encoder)
+    check_encoders(workspace.recipe, workspace, prepared.lock);
   prepared.epoch =
       epoch_of(workspace.recipe.epoch, workspace.recipe.directory, session.environment());
   prepared.plan = lower(workspace.recipe, prepared.lock,

@@ -174,6 +174,12 @@ class Renderer {
 
 }  // namespace
 
+const std::string& SourceTexts::whole(const std::string& file) const {
+  const auto found = texts_.find(file);
+  if (found != texts_.end()) return found->second;
+  throw oci::Error(oci::Errc::internal, file + " was not read");
+}
+
 std::optional<std::string_view> SourceTexts::line(const std::string& file,
                                                   int number) const {
   const auto found = texts_.find(file);

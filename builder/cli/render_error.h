@@ -19,6 +19,8 @@ class SourceTexts {
   void add(const std::string& file, std::string text) { texts_[file] = std::move(text); }
   // Line `number`, counted from 1, without its end.
   std::optional<std::string_view> line(const std::string& file, int number) const;
+  // All of it; Errc::internal if it was never read.
+  const std::string& whole(const std::string& file) const;
 
  private:
   std::map<std::string, std::string> texts_;

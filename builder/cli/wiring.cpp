@@ -387,6 +387,8 @@ Workshop Session::workshop(const Recipe& recipe) {
   workshop.executor = std::make_unique<LocalExecutor>(
       LocalTools{contents(), *stats_, *workshop.workers, workshop.downloader.get(),
                  std::move(mirrors), now_ns, git_index, std::move(bring_blob)});
+  workshop.executor =
+      std::make_unique<ImportWitness>(std::move(workshop.executor), imports_);
   const auto lookup =
       options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
   workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);

@@ -25,8 +25,10 @@
 #include "oci/registry/http_client.h"
 #include "oci/store/directory_store.h"
 
+#include "builder/cli/import_witness.h"
 #include "builder/cli/options.h"
 #include "builder/cli/progress.h"
+#include "builder/cli/recorded.h"
 #include "builder/cli/registry_access.h"
 #include "builder/cli/registry_caches.h"
 #include "builder/cli/render_error.h"
@@ -84,6 +86,10 @@ class Session {
   const Environment& environment() const { return environment_; }
   SourceTexts& texts() { return texts_; }
 
+  // Makes this a session that builds again what another build built.
+  void build_again(Recorded recorded) { recorded_ = std::move(recorded); }
+  const Recorded* recorded() const { return recorded_ ? &*recorded_ : nullptr; }
+
   // Standard output: what was asked for, and nothing else.
   void print(std::string_view text);
   bool has_printed() const { return printed_; }
@@ -127,6 +133,8 @@ class Session {
   // What resolving may see of the world.
   World world();
   Workshop workshop(const Recipe& recipe);
+  // What the workshops' executors imported.
+  const ImportRecord& imports() const { return imports_; }
   // nullptr with --no-cache, unless there is a cache to write.
   LayerCache* layer_cache();
   // Those in registries; nullptr without --cache-from and --cache-to, and with --offline.
@@ -146,6 +154,8 @@ class Session {
 
   Options options_;
   Environment environment_;
+  std::optional<Recorded> recorded_;
+  ImportRecord imports_;
   std::chrono::steady_clock::time_point start_;
   Stream out_;
   Stream err_;

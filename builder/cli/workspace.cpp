@@ -20,7 +20,9 @@ constexpr std::uint64_t k_max_build_file = 4 * 1024 * 1024;
 constexpr std::uint64_t k_max_lock = 64 * 1024 * 1024;
 constexpr std::uint64_t k_max_tests = 1024 * 1024;  // a file of tests
 
-std::string text_of_build_file(const std::string& file) {
+std::string text_of_build_file(Session& session, const std::string& file) {
+  const Recorded* recorded = session.recorded();
+  if (recorded != nullptr && recorded->build_file_text) return *recorded->build_file_text;
   std::error_code problem;
   if (!fs::exists(file, problem)) {
     oci::Error error(oci::Errc::not_found, "there is no build file " + file);
@@ -60,8 +62,14 @@ FrontendOptions frontend_options(Session& session, const std::string& directory,
   options.read_file = [&session, directory](const std::string& path) {
     return text_beside(session, directory, path);
   };
+  const Recorded* recorded = session.recorded();
+  if (recorded != nullptr && recorded->build_file_text) {
+    options.project = recorded->project;
+    options.environment.clear();  // what it gave is among the arguments
+  }
   // Asking git costs milliseconds, which a build of nothing has not.
-  if (text.find("$(git.") != std::string_view::npos) options.git = git_facts(directory);
+  if (text.find("$(git.") != std::string_view::npos)
+    options.git = git_facts_of(session, directory);
   if (text.find("$(epoch)") != std::string_view::npos) {
     options.epoch = [&session, directory](const EpochRule& rule) {
       return epoch_of(rule, directory, session.environment()).seconds;
@@ -71,6 +79,12 @@ FrontendOptions frontend_options(Session& session, const std::string& directory,
 }
 
 }  // namespace
+
+GitFacts git_facts_of(Session& session, const std::string& directory) {
+  const Recorded* recorded = session.recorded();
+  const bool told = recorded != nullptr && recorded->build_file_text;
+  return told ? recorded->git : git_facts(directory);
+}
 
 void tell_problems(Session& session, const std::vector<Problem>& problems) {
   std::size_t errors = 0;
@@ -99,7 +113,7 @@ std::vector<oci::Platform> wanted_platforms(const Options& options) {
 
 Reading read_build_file(Session& session, const std::string& file,
                         const std::vector<oci::Platform>& platforms) {
-  const std::string text = text_of_build_file(file);
+  const std::string text = text_of_build_file(session, file);
   session.texts().add(file, text);
   const std::string directory =
       fs::absolute(file).lexically_normal().parent_path().string();
@@ -119,6 +133,12 @@ Workspace open_workspace(Session& session) {
   Workspace workspace{read_recipe(session, wanted_platforms(session.options())),
                       session.options().file, std::nullopt};
   workspace.lock_file.replace_extension(".lock");
+  const Recorded* recorded = session.recorded();
+  if (recorded != nullptr && recorded->lock_text) {
+    session.texts().add(workspace.lock_file.string(), *recorded->lock_text);
+    workspace.lock = Lock::parse(*recorded->lock_text, workspace.lock_file.string());
+    return workspace;
+  }
   std::error_code problem;
   if (fs::exists(workspace.lock_file, problem)) {
     std::string text = oci::read_file(workspace.lock_file, k_max_lock);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "builder/cli/git.h"
 #include "builder/cli/wiring.h"
 #include "builder/frontend/lithify_file.h"
 #include "builder/plan/lock.h"
@@ -23,6 +24,9 @@ struct Workspace {
 // told. A build file that is not there is Errc::not_found.
 Reading read_build_file(Session& session, const std::string& file,
                         const std::vector<oci::Platform>& platforms);
+
+// What $(git.…) stands for: what git says of the checkout, or what was recorded.
+GitFacts git_facts_of(Session& session, const std::string& directory);
 
 void tell_problems(Session& session, const std::vector<Problem>& problems);
 

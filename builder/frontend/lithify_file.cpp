@@ -77,7 +77,8 @@ void read_recipe(const YamlNode& file, const FrontendOptions& options, Recipe& r
   if (options.epoch) scope.set("epoch", std::to_string(options.epoch(recipe.epoch)));
   const auto project = top_scalar(file, "project", scope, problems);
   recipe.project = project && is_image_name(project->text) ? project->text
-                                                           : project_of(recipe.directory);
+                   : options.project.empty()               ? project_of(recipe.directory)
+                                                           : options.project;
   SourceReader sources(file, scope, problems);
   ImageReader images(file, options, scope, sources, problems);
   recipe.images = images.read(recipe.project);

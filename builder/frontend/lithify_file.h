@@ -22,6 +22,7 @@ struct FrontendOptions {
                                                    // the host's
   std::map<std::string, std::string> environment;  // what args may name with env:
   std::map<std::string, std::string> git;  // "commit", "describe", "tag", if known
+  std::string project;  // if the file gives no name; empty: the directory's
   // The build's epoch by the rule that the file gives, for $(epoch); empty: not known.
   std::function<std::int64_t(const EpochRule&)> epoch;
   // The text of a file that the build file names, relative to its directory; nullopt: it

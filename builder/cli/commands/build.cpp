@@ -13,8 +13,10 @@
 #include "builder/cli/outputs.h"
 #include "builder/cli/prepare.h"
 #include "builder/cli/process.h"
+#include "builder/cli/provenance_facts.h"
 #include "builder/cli/pushing.h"
 #include "builder/cli/root_tree.h"
+#include "builder/cli/twice.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
 #include "builder/run/scheduler.h"
@@ -50,6 +52,7 @@ class Build {
 
   int run() {
     make();
+    if (session_.options().twice) build_twice(facts(), packed_);
     push();
     report();
     return exits::k_ok;
@@ -85,12 +88,21 @@ class Build {
     refuse_clashes(destinations_);
     refuse_inputs();
     refuse_foreign();
-    if (!session_.options().digest_file.empty() && destinations_.size() != 1) {
-      throw oci::Error(oci::Errc::bad_input,
-                       fmt::format("--digest-file holds one digest, {} images are built",
-                                   destinations_.size()))
+    if (destinations_.size() != 1) refuse_files_of_one();
+  }
+
+  void refuse_files_of_one() const {
+    const Options& options = session_.options();
+    const auto refuse = [&](const char* flag, const char* what) {
+      return oci::Error(oci::Errc::bad_input,
+                        fmt::format("{} holds one {}, {} images are built", flag, what,
+                                    destinations_.size()));
+    };
+    if (!options.digest_file.empty())
+      throw refuse("--digest-file", "digest")
           .add_hint("name one image, or use `--metadata-file`");
-    }
+    if (!options.provenance.empty())
+      throw refuse("--provenance", "image's provenance").add_hint("name one image");
   }
 
   // A tag with fewer platforms than the image has would take the others away from those
@@ -310,6 +322,7 @@ class Build {
         pushes_only_ ? push_document(pushed_) : build_document(packed_);
     const Options& options = session_.options();
     if (!options.metadata_file.empty()) write_report(options.metadata_file, document);
+    if (!options.provenance.empty()) write_report(options.provenance, provenance());
     if (!options.digest_file.empty()) {
       write_report(options.digest_file, packed_.front().root.digest.str());
     }
@@ -328,6 +341,11 @@ class Build {
     }
     if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
       add_to_page(*page, summary);
+  }
+
+  std::string provenance() {
+    const auto subjects = claim_subjects(prepared_.plan.images.front(), packed_.front());
+    return provenance_of(facts(), subjects.front());
   }
 
   std::string image_lines() const {

@@ -26,6 +26,7 @@ int run_verify(Session& session);
 int run_sbom(Session& session);
 int run_inspect(Session& session);
 int run_diff(Session& session);
+int run_reproduce(Session& session);
 int run_cache(Session& session);
 int run_schema(Session& session);
 int run_version(Session& session);

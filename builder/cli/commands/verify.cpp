@@ -1,4 +1,6 @@
 // lithify verify: whether to believe what is attached to an image.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -6,6 +8,7 @@
 #include "oci/sign/predicate_names.h"
 #include "oci/sign/requirement.h"
 
+#include "builder/attest/reproduced.h"
 #include "builder/cli/attached_place.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/text.h"
@@ -59,6 +62,7 @@ void refuse_two_masters(const Options& options) {
   if (options.policy.empty()) return;
   const std::pair<const char*, bool> others[] = {
       {"--key", !options.keys.empty()},
+      {"--reproduced-by", !options.reproduced_by.empty()},
       {"--threshold", options.threshold != 0},
       {"--type", !options.predicate_type.empty()},
       {"--annotation", !options.annotations.empty()}};
@@ -71,27 +75,46 @@ void refuse_two_masters(const Options& options) {
   }
 }
 
-// The rule that the flags make.
+VerifyDemand demand_of(const std::vector<std::string>& keys, unsigned needed) {
+  VerifyDemand demand;
+  for (const std::string& key : keys)
+    demand.keys.push_back({key, key, {}});
+  demand.needed = needed;
+  return demand;
+}
+
+// The rules that the flags make.
 Demands demands_of_flags(Session& session, const AttachedPlace& place) {
   const Options& options = session.options();
-  if (options.keys.empty()) {
+  if (options.keys.empty() && options.reproduced_by.empty()) {
     throw oci::Error(oci::Errc::bad_input, "`verify` needs a key or a policy")
         .add_hint(
             "give the public key of whoever you trust: `--key FILE`; or `--policy FILE`");
   }
-  if (options.threshold > options.keys.size()) {
+  // With --reproduced-by the threshold is of those.
+  const bool rebuilt = !options.reproduced_by.empty();
+  const auto& counted = rebuilt ? options.reproduced_by : options.keys;
+  if (options.threshold > counted.size()) {
     throw oci::Error(oci::Errc::bad_input,
                      fmt::format("--threshold {} wants more keys than the {} given",
-                                 options.threshold, options.keys.size()))
-        .add_hint("give each with a `--key` of its own");
+                                 options.threshold, counted.size()))
+        .add_hint(fmt::format("give each with a `{}` of its own",
+                              rebuilt ? "--reproduced-by" : "--key"));
   }
-  VerifyDemand demand;
-  for (const std::string& key : options.keys)
-    demand.keys.push_back({key, key, {}});
-  demand.needed = options.threshold == 0 ? 1 : options.threshold;
-  if (!options.predicate_type.empty()) demand.type = options.predicate_type;
-  demand.annotations = {options.annotations.begin(), options.annotations.end()};
-  return {{requirement_of(session, demand, "")}, place.reference, ""};
+  const unsigned threshold = std::max(options.threshold, 1U);
+  Demands demands{{}, place.reference, ""};
+  if (!options.keys.empty()) {
+    VerifyDemand demand = demand_of(options.keys, rebuilt ? 1 : threshold);
+    if (!options.predicate_type.empty()) demand.type = options.predicate_type;
+    demand.annotations = {options.annotations.begin(), options.annotations.end()};
+    demands.requirements.push_back(requirement_of(session, demand, ""));
+  }
+  if (rebuilt) {
+    VerifyDemand demand = demand_of(options.reproduced_by, threshold);
+    demand.type = Reproduced::k_predicate_type;
+    demands.requirements.push_back(requirement_of(session, demand, ""));
+  }
+  return demands;
 }
 
 }  // namespace
