@@ -65,6 +65,8 @@ bool Rebuild::take(const oci::Digest& digest) {
 
 void Rebuild::take_base_documents(const Lock& lock) {
   for (const LockedImage& image : lock.images) {
+    // A layout has its documents itself; here without layers they would pass for whole.
+    if (image.ref.rfind("layout:", 0) == 0) continue;
     if (image.index) take(*image.index);
     if (!take(image.manifest)) continue;
     const oci::Descriptor which{std::string(oci::media_type::k_manifest), image.manifest,

@@ -36,7 +36,8 @@ class TinyArchive(LoopbackServer):
         self.keyring = self.folder / "tiny.gpg"
         self.keyring.write_bytes(self._gpg("--export"))
 
-    def add(self, name, version="1.0", files=None, postinst=None, arch="amd64", **fields):
+    def add(self, name, version="1.0", files=None, postinst=None, arch="amd64",
+            md5sums=False, **fields):
         """Builds one .deb. Fields as in control: depends="libc6 (>= 2)"."""
         build = self.folder / "build" / f"{name}_{version}_{arch}"
         (build / "DEBIAN").mkdir(parents=True)
@@ -52,6 +53,10 @@ class TinyArchive(LoopbackServer):
         for path, text in (files or {f"usr/share/{name}/data": f"data of {name}\n"}).items():
             (build / path).parent.mkdir(parents=True, exist_ok=True)
             (build / path).write_text(text)
+        if md5sums:
+            (build / "DEBIAN/md5sums").write_text("".join(
+                f"{hashlib.md5((build / path).read_bytes()).hexdigest()}  {path}\n"
+                for path in sorted(files)))
         pool = self.root / "pool"
         pool.mkdir(parents=True, exist_ok=True)
         deb = pool / f"{name}_{version}_{arch}.deb"
