@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import unittest
 
+from judges import Cosign
 from registry_scenario import RegistryScenario
-from support import EXAMPLES, LITHIFY, Scenario, blob, manifest_of, needs, needs_root
+from support import EXAMPLES, LITHIFY, Scenario, blob, manifest_of, needs, needs_peers, needs_root
 from tiny_archive import TinyArchive
 
 PASSWORD = {"COSIGN_PASSWORD": "a passphrase"}
-DEBIAN_3_1 = pathlib.Path("/tmp/sid/usr/bin/cosign")
 
 
 def dependency(provenance, role):
@@ -107,7 +107,7 @@ class AnotherPerson(RegistryScenario):
         # An address that nobody vouches for is not followed to files of this machine.
         unknown = self.them("reproduce", "-q", ref, status=2)
         self.assertIn("NOT VERIFIED", unknown.stderr)
-        self.assertIn("which is not fetched", unknown.stderr)
+        self.assertIn("which is not fetched", " ".join(unknown.stderr.split()))
 
     def test_an_example_whose_sources_they_have(self):
         project = self.example("nginx-site")
@@ -156,21 +156,22 @@ class AnotherPerson(RegistryScenario):
         self.assertEqual(out.stdout, "")
         self.assertNotIn(digest, out.stdout)
 
-    @unittest.skipUnless(DEBIAN_3_1.exists() or shutil.which("cosign"), "no cosign")
+    @needs_peers("cosign2", "cosign3")
     def test_cosign_accepts_the_provenance(self):
         project = self.project({"a": "one\n"}, platforms="linux/amd64, linux/arm64")
         ref, digest = self.publish("judged", project)
-        cosign = str(DEBIAN_3_1) if DEBIAN_3_1.exists() else "cosign"
-        check = [cosign, "verify-attestation", "--insecure-ignore-tlog=true",
-                 "--allow-http-registry", "--key", self.folder / "builder.pub", "--type"]
-        environment = {**os.environ, "HOME": str(self.home)}
-        out = self.run_program(*check, "slsaprovenance1", ref, env=environment)
-        statement = json.loads(base64.b64decode(json.loads(out.splitlines()[0])["payload"]))
-        self.assertEqual(statement["subject"][0]["digest"]["sha256"],
-                         digest.removeprefix("sha256:"))
-        wrong = subprocess.run([*check, "spdxjson", ref], capture_output=True, check=False,
-                               env=environment)
-        self.assertNotEqual(wrong.returncode, 0)
+        images = [one["digest"] for one in self.document(
+            self.server, "team/judged", digest)[1]["manifests"]]
+        for name in ("cosign2", "cosign3"):
+            cosign = Cosign(name, self.home)
+            for image in (ref, *(f"{ref.rpartition(':')[0]}@{one}" for one in images)):
+                with self.subTest(judge=name, image=image):
+                    verdict = cosign.verify_attestation(self.folder / "builder.pub", image,
+                                                        "slsaprovenance1")
+                    self.assertTrue(verdict.accepted, verdict.words)
+                    wrong = cosign.verify_attestation(self.folder / "builder.pub", image,
+                                                      "spdxjson")
+                    self.assertFalse(wrong.accepted, wrong.words)
 
 
 class Causes(Scenario):
