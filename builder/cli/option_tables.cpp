@@ -177,7 +177,7 @@ constexpr Flag k_flags[] = {
      set_text<&Options::file>},
     {0, "--arg", "NAME=VALUE", k_readers | k_reproduce,
      "set an argument of the build file", add_argument},
-    {0, "--secret", "id=NAME,src=FILE", k_build | k_push,
+    {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce,
      "what `run` steps may mount by this name: a file, or a variable with "
      "id=NAME,env=VAR; "
      "it is kept nowhere",

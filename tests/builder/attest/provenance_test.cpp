@@ -10,6 +10,7 @@
 #include "oci/base/error.h"
 
 #include "builder/attest/redact.h"
+#include "builder/attest/reproduced.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"
@@ -20,7 +21,6 @@ using nlohmann::json;
 namespace {
 
 const std::string k_hex_a(64, 'a');
-const std::string k_hex_b(64, 'b');
 
 oci::Digest named(char digit) {
   return *oci::Digest::parse_hex(std::string(64, digit));
@@ -223,4 +223,31 @@ TEST_CASE("a checkout is at one place, of one commit") {
   CHECK(with([](json& one) {
           one["uri"] = "https://example.org/x";
         }).find("no address of git's") != std::string::npos);
+}
+
+TEST_CASE("that somebody built the same bytes again is these bytes") {
+  const lithify::Reproduced claim{named('a'), example().builder_id(), true, "0.1.0"};
+  CHECK(claim.str() ==
+        R"({"compared":["index","manifests","configurations","layers"],"provenance":)"
+        R"({"builder":{"id":"https://lithify.dev/builder/local/0.1.0"},"digest":)"
+        R"({"sha256":")" +
+            k_hex_a +
+            R"("}},"rebuilder":{"version":{"lithify":"0.1.0"}},"result":"equal",)"
+            R"("sources":"given"})");
+}
+
+TEST_CASE("who verified a base while it was locked is in the provenance") {
+  Provenance from = example();
+  lithify::Lock lock = lithify::Lock::parse(from.lock_text, "lithify.lock");
+  lock.images.front().asked = named('1');
+  lock.images.front().verdicts = {{"signature", "bundle", named('2'), named('d')}};
+  from.lock_text = lock.str();
+  const json document = json::parse(from.str());
+  bool found = false;
+  for (const json& one : document["buildDefinition"]["resolvedDependencies"]) {
+    if (one["name"] != "docker.io/library/debian:12") continue;
+    found = one["annotations"].value("dev.lithify.verified-by.sha256-" + named('2').hex(),
+                                     "") == "signature bundle " + named('d').str();
+  }
+  CHECK(found);
 }

@@ -83,5 +83,35 @@ TEST_CASE("sources that an image needs and that are missing are told with their 
   CHECK(missing_sources(recipe, {}).empty());
 }
 
+TEST_CASE("a source that is put elsewhere is read there") {
+  const TemporaryDirectory place;
+  Recipe recipe = recipe_in(place.path(), "../gone");
+  put_in_place(recipe, {{"here", place.path() / "x/../there"}}, place.path());
+  CHECK(std::get<LocalSource>(recipe.sources.at("here").kind).path ==
+        (place.path() / "there").string());
+}
+
+TEST_CASE("a confined build file reads nothing beside its directory") {
+  const TemporaryDirectory place;
+  fs::create_directories(place.path() / "in/src");
+  fs::create_directories(place.path() / "out");
+  fs::create_directory_symlink(place.path() / "out", place.path() / "in/link");
+  fs::create_directory_symlink(place.path() / "in/src", place.path() / "in/fine");
+  const auto confine = [&](const std::string& local) {
+    Recipe recipe = recipe_in(place.path() / "in", local);
+    put_in_place(recipe, {}, place.path() / "in");
+  };
+  for (const char* inside : {".", "src", "fine", "src/../src", "not/there"})
+    CHECK_NOTHROW(confine(inside));
+  for (const std::string& outside :
+       {std::string("../out"), std::string(".."), std::string("/etc"),
+        std::string("link"), (place.path() / "out").string()}) {
+    INFO(outside);
+    CHECK_THROWS_AS(confine(outside), oci::Error);
+  }
+  Recipe free = recipe_in(place.path() / "in", "../out");
+  CHECK_NOTHROW(put_in_place(free, {}, {}));
+}
+
 }  // namespace
 }  // namespace lithify
