@@ -151,4 +151,12 @@ const std::string& call_filter(Sockets sockets) {
   return one;
 }
 
+std::vector<std::string> refused_calls() {
+  std::vector<std::string> names;
+  for (const char* name : k_refused) {
+    if (::seccomp_syscall_resolve_name(name) >= 0) names.emplace_back(name);
+  }
+  return names;
+}
+
 }  // namespace lithify

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace lithify {
 
@@ -17,5 +18,9 @@ enum class Sockets {
 // in the life of this process; making one costs as much as starting three sandboxes. Any
 // thread. Errc::internal if libseccomp refuses.
 const std::string& call_filter(Sockets sockets);
+
+// The names of the system calls that are refused whatever their arguments, of those that
+// this machine's libseccomp knows.
+std::vector<std::string> refused_calls();
 
 }  // namespace lithify

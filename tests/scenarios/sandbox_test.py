@@ -3,6 +3,7 @@
 Root tries L4 and L1, a user made for the test L3 and L2. The root of each sandbox holds
 busybox and sandbox_probe, a program that tries to get out in more than two hundred ways.
 """
+import hashlib
 import os
 import pathlib
 import pwd
@@ -197,6 +198,64 @@ class SandboxScenario(Scenario):
             self.assertIn(f"the root's own {name}: Not a directory", found.stderr)
             (self.root / name).unlink()
         self.assertEqual(list(target.iterdir()), [])
+
+    # ---- others --------------------------------------------------------------------
+
+    def made_by(self, runner):
+        """What a script leaves in a fresh root, as far as a layer could hold it."""
+        root = self.folder / runner
+        shutil.copytree(self.root, root, symlinks=True)
+        box = self.folder / f"{runner}-box"
+        box.mkdir()
+        for path in (root, box):
+            self.addCleanup(self.tool_run, "owner", "/bin/rm", "-rf", path)
+        if self.identity():
+            shutil.chown(box, USER, USER)
+        script = ("umask; id -u; id -g; pwd; cat /secret /in/given; env; "
+                  "echo text > /made; cd /work && ln -s a b && busybox mkdir -m 1770 d && "
+                  "busybox touch d/f && busybox ln d/f d/g && touch /in/x; rm -r /gone; "
+                  "test -e /sys/class || echo no sysfs; busybox hostname; "
+                  "echo x > /dev/full || echo full; busybox wc -c < /dev/null")
+        given = self.folder / f"{runner}-given"
+        given.mkdir()
+        (given / "given").write_text("given\n")
+        for name in ("gone/x", "work/a"):
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(name)
+        self.own(root)
+        ran = self.tool_run("run", f"level={self.level}", f"root={root}", f"runner={runner}",
+                            f"box={box}", f"ro={given}:/in", "file=hidden:/secret",
+                            "env=PATH=/bin", "env=HOME=/", "env=A=b", "tmpfs=/tmp", "cwd=/work", "--",
+                            "/bin/busybox", "sh", "-c", script)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        found = {}
+        for path in sorted(root.rglob("*")):
+            name = str(path.relative_to(root))
+            if name.split("/")[0] in ("dev", "proc", "sys", "tmp", "in", "secret"):
+                continue
+            status = path.lstat()
+            content = (os.readlink(path) if path.is_symlink() else
+                       hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file()
+                       else None)
+            found[name] = (status.st_mode, status.st_uid, status.st_gid,
+                           status.st_nlink if path.is_file() else 0, content)
+        # Shells set these by themselves, and not all of them; and runc hands on the two
+        # streams one by one.
+        lines = sorted(line for line in ran.stdout.splitlines()
+                 if not line.startswith(("PWD=", "OLDPWD=", "SHLVL=", "_=", "HOSTNAME=")))
+        return lines, found
+
+    def test_others_make_the_same_of_a_script(self):
+        runners = {"L4": ["runc"], "L2": ["bwrap"]}.get(self.level, [])
+        runners = [one for one in runners if shutil.which(one)]
+        if not runners:
+            self.skipTest("nobody else has this level, or none is installed")
+        ours = self.made_by("own")
+        self.assertIn("made", ours[1])
+        self.assertNotIn("gone", ours[1])
+        self.assertIn("full", ours[0])
+        for runner in runners:
+            self.assertEqual(self.made_by(runner), ours, runner)
 
     # ---- nothing is left -------------------------------------------------------------
 

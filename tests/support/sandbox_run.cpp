@@ -11,7 +11,7 @@
 
 #include "oci/base/error.h"
 
-#include "builder/sandbox/sandbox.h"
+#include "builder/sandbox/foreign_sandbox.h"
 
 using namespace lithify;
 
@@ -23,7 +23,8 @@ constexpr const char* k_usage =
     "       sandbox_run run [NAME=VALUE…] -- PROGRAM [WORD…]\n"
     "names: level root lower upper work bind ro file tmpfs uid gid group env cwd memory "
     "pids\n"
-    "       seconds wall fsize cpus net terminal repeat; bind, ro and file are "
+    "       seconds wall fsize cpus net terminal repeat runner box; bind, ro and file "
+    "are "
     "SOURCE:TARGET\n";
 
 int probe(const std::string& level) {
@@ -56,6 +57,8 @@ struct Request {
   SandboxPlan plan;
   SandboxLevel at_most = SandboxLevel::root;
   int repeat = 1;
+  SandboxRunner runner = SandboxRunner::own;
+  std::string box;
 };
 
 bool take_mount(const std::string& name, const std::string& value, SandboxPlan& plan) {
@@ -113,6 +116,10 @@ void take(const std::string& name, const std::string& value, Request& request) {
     plan.network = SandboxNetwork::host;
   } else if (name == "terminal") {
     plan.terminal = true;
+  } else if (name == "runner") {
+    request.runner = parse_runner(value).value();
+  } else if (name == "box") {
+    request.box = value;
   } else if (name == "repeat") {
     request.repeat = std::atoi(value.c_str());
   } else {
@@ -140,8 +147,8 @@ int run(Request request) {
   const auto begin = std::chrono::steady_clock::now();
   SandboxOutcome outcome;
   for (int i = 0; i < request.repeat; ++i) {
-    outcome = run_sandbox(
-        request.plan,
+    outcome = run_foreign(
+        request.runner, request.plan, request.box,
         [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); },
         {});
   }
