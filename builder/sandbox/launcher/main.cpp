@@ -194,7 +194,7 @@ int run_in_chroot(const PlanReader& plan) {
   }
   ::close(1);
   ::close(2);
-  reap_descendants(child, signals);
+  reap_descendants(plan, child, signals);
   return 0;
 }
 

@@ -24,6 +24,7 @@ namespace lithify {
 namespace {
 
 constexpr int k_watch_milliseconds = 50;
+constexpr const char* k_no_memory_limit = "memory is not limited";
 
 // As execvp does, but with the PATH that the program gets.
 void execute(const char* const* argv, const char* const* env) {
@@ -193,6 +194,7 @@ void reap_namespace(const PlanReader& plan, int program, int proc, int signals) 
   DIR* list = limit != 0 && proc >= 0
                   ? ::fdopendir(::openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
                   : nullptr;
+  if (limit != 0 && list == nullptr) tell(k_wire_missing, k_no_memory_limit);
   while (true) {
     if (reap(program)) return;
     if (host_wants_end(signals, list != nullptr ? k_watch_milliseconds : -1)) return;
@@ -204,7 +206,8 @@ void reap_namespace(const PlanReader& plan, int program, int proc, int signals) 
   }
 }
 
-void reap_descendants(int program, int signals) {
+void reap_descendants(const PlanReader& plan, int program, int signals) {
+  if (plan.plan().memory != 0) tell(k_wire_missing, k_no_memory_limit);
   while (!reap(program) && !host_wants_end(signals, -1))
     drain(signals);
   // What starts processes faster than they are found loses when its last one is.

@@ -23,6 +23,6 @@ int child_signals();
 void reap_namespace(const PlanReader& plan, int program, int proc, int signals);
 
 // The same without such a namespace: kills all that came from the program, then returns.
-void reap_descendants(int program, int signals);
+void reap_descendants(const PlanReader& plan, int program, int signals);
 
 }  // namespace lithify

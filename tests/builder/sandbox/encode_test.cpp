@@ -34,7 +34,7 @@ SandboxPlan some_plan() {
 struct Image {
   explicit Image(const std::string& bytes)
       : words((bytes.size() + 7) / 8), size(bytes.size()) {
-    std::memcpy(words.data(), bytes.data(), size);
+    if (size > 0) std::memcpy(words.data(), bytes.data(), size);
   }
   std::vector<std::uint64_t> words;
   std::size_t size;

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
@@ -331,6 +333,42 @@ TEST_CASE("a mount point behind a symlink stays inside the root") {
     CHECK(run(plan).output == "/lithify-canary\n/lithify-canary2\n");
     CHECK_FALSE(fs::exists("/lithify-canary"));
     CHECK_FALSE(fs::exists("/lithify-canary2"));
+  }
+}
+
+TEST_CASE("a source that turns into a symlink is never followed") {
+  for (const SandboxProbe* probe : levels()) {
+    if (!probe->mounts) continue;
+    INFO("level " << level_name(probe->level));
+    const Root root(*probe);
+    Root box(*probe);
+    Root canary(*probe);
+    canary.write("word", "canary\n");
+    box.write("source/word", "given\n");
+    fs::create_symlink(canary.path(), box.path() + "/link");
+    const std::string source = box.path() + "/source";
+    const std::string link = box.path() + "/link";
+    std::atomic<int> swaps = 0;
+    int given = 0;
+    std::jthread swapper([&](std::stop_token stop) {
+      for (; !stop.stop_requested(); ++swaps)
+        ::renameat2(AT_FDCWD, source.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+    });
+    SandboxPlan plan = plan_for(*probe, root, "cat /in/word");
+    plan.mounts = {{.source = source, .target = "/in"}};
+    for (int i = 0; i < 60 || swaps < 100'000; ++i) {
+      try {
+        const Ran ran = run(plan);
+        REQUIRE(ran.output == "given\n");
+        ++given;
+      } catch (const oci::Error& error) {
+        const std::string what = error.what();
+        CHECK((what.find("symlink") != std::string::npos ||
+               what.find("symbolic links") != std::string::npos ||
+               what.find("Stale") != std::string::npos));
+      }
+    }
+    CHECK(given > 0);
   }
 }
 
