@@ -134,7 +134,7 @@ std::string foretold(const Planned& one) {
   }
   if (one.rule) {
     text += visible(fmt::format("  would be signed by {}",
-                                fmt::join(one.rule->keys, " and "))) +
+                                fmt::join(shown_keys(*one.rule), " and "))) +
             "\n";
   }
   return text;

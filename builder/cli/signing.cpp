@@ -62,8 +62,15 @@ std::optional<SignRule> sign_rule(const ImagePlan& image, const Options& options
   }
   if (options.no_sign) return std::nullopt;
   SignRule rule = image.sign.value_or(SignRule{});
-  for (std::string& key : rule.keys)
+  for (std::string& key : rule.keys) {
+    try {
+      oci::refuse_code(key);
+    } catch (oci::Error& error) {
+      error.at(rule.place);
+      throw;
+    }
     key = key_in(directory, key);
+  }
   if (!options.keys.empty()) {
     rule.keys.clear();
     const std::string here = std::filesystem::current_path().string();
@@ -73,6 +80,13 @@ std::optional<SignRule> sign_rule(const ImagePlan& image, const Options& options
   if (rule.keys.empty()) return std::nullopt;
   refuse_unmade_claims(rule);
   return rule;
+}
+
+std::vector<std::string> shown_keys(const SignRule& rule) {
+  std::vector<std::string> shown;
+  for (const std::string& key : rule.keys)
+    shown.push_back(oci::without_pin(key));
+  return shown;
 }
 
 void PushSigning::open(const SignRule& rule) {
@@ -110,7 +124,7 @@ SignedPush PushSigning::sign(const SignRule& rule, const SentImage& sent) {
   const Push& push = sent.push;
   oci::Activity activity(facts_.session.progress(), "sign in " + push.to.name());
   SignedPush done;
-  done.keys = rule.keys;
+  done.keys = shown_keys(rule);
   for (const SignRule::Claim kind : rule.attest)
     done.claims.emplace_back(name_of(kind));
   done.added = attest(rule, sent);

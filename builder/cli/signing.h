@@ -21,6 +21,9 @@ namespace lithify {
 std::optional<SignRule> sign_rule(const ImagePlan& image, const Options& options,
                                   const std::string& directory);
 
+// The keys as they may be shown, without PINs.
+std::vector<std::string> shown_keys(const SignRule& rule);
+
 // One image in one repository, which has its content already.
 struct SentImage {
   const ImagePlan& plan;
@@ -30,7 +33,7 @@ struct SentImage {
 
 // What was written there.
 struct SignedPush {
-  std::vector<std::string> keys;    // as in SignRule
+  std::vector<std::string> keys;    // shown_keys()
   std::vector<std::string> claims;  // "sbom-spdx"
   std::size_t documents = 0;        // manifests, and the index
   std::size_t added = 0;            // signatures and attestations that were not there

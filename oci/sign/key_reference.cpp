@@ -74,10 +74,14 @@ PluginReference plugin_reference(std::string_view reference) {
 
 }  // namespace
 
-std::string key_name(std::string_view reference) {
-  // The PIN is behind the question mark, even of a reference that cannot be read.
+// The PIN is behind the question mark, even of a reference that cannot be read.
+std::string without_pin(std::string_view reference) {
   if (Pkcs11Uri::is_one(reference)) reference = reference.substr(0, reference.find('?'));
-  return harmless(reference, 200);
+  return std::string(reference);
+}
+
+std::string key_name(std::string_view reference) {
+  return harmless(without_pin(reference), 200);
 }
 
 bool wants_pin(std::string_view reference, const KeyEnvironment& environment) {

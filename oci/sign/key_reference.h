@@ -51,6 +51,9 @@ bool wants_pin(std::string_view reference, const KeyEnvironment& environment);
 // in this process: `module-path`. For references out of files.
 void refuse_code(std::string_view reference);
 
+// The reference as it may be shown: what can hold a PIN is left out.
+std::string without_pin(std::string_view reference);
+
 // What messages call the key: the reference itself, in one line, without a PIN.
 std::string key_name(std::string_view reference);
 

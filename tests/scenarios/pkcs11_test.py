@@ -92,6 +92,22 @@ class SoftToken(TokenScenario):
                              "./web", cwd=self.folder, env=self.tokens, status=2).stderr
         self.assertIn("COSIGN_PKCS11_MODULE_PATH", error)
 
+    @needs("docker-registry")
+    def test_a_push_signs_with_a_token_and_tells_no_pin(self):
+        ref = f"{self.registry().host}/a/c:1"
+        key = "pkcs11:token=release;object=ec"
+        for flags in ((), ("--dry-run",), ("--json",)):
+            result = self.lithify("push", "--tag", ref, "--key", f"{key}?pin-value={PIN}",
+                                  *flags, cwd=self.folder / "project", env=self.tokens)
+            self.assertNotIn(PIN, result.stdout + result.stderr)
+        self.lithify("verify", "--key", key, ref, cwd=self.folder, env=self.tokens)
+        text = (self.folder / "project/lithify.yaml").read_text()
+        (self.folder / "project/lithify.yaml").write_text(
+            text + f"sign: {{key: '{key}?module-path=/tmp/evil.so'}}\n")
+        error = self.lithify("push", "--tag", ref, cwd=self.folder / "project",
+                             env=self.with_pin, status=2).stderr
+        self.assertIn("COSIGN_PKCS11_MODULE_PATH", error)
+
     @unittest.skipUnless(have("cosign"), "not installed: cosign")
     def test_cosign_accepts_what_a_token_signed(self):
         if not have("docker-registry"):

@@ -79,6 +79,7 @@ TEST_CASE("no message has a PIN") {
         "pkcs11:object=k?pin-source=/x&pin-value=" + secret}) {
     INFO(text);
     CHECK(key_name(text).find(secret) == std::string::npos);
+    CHECK(without_pin(text).find(secret) == std::string::npos);
     try {
       load_signer(text, {}, Secret("passphrase"));
     } catch (const Error& error) {
