@@ -1,8 +1,11 @@
 """Images whose build file says who signs, pushed, and put before the judges."""
+import base64
+import json
 import unittest
 
 from attachments import Attachments
 from judge_scenario import JudgeScenario
+from judges import judge_cyclonedx, judge_spdx
 from support import needs, needs_peers
 
 COSIGN = ("cosign2", "cosign3")
@@ -79,6 +82,25 @@ class BuildFile(JudgeScenario):
                     self.verify("mine", "--type", claim.removeprefix("sbom-"), ref=one,
                                 status=0 if there else 4)
         self.assert_signed(ref, COSIGN)
+
+    @needs_peers("sbom-python")
+    def test_attested_sboms_are_valid_and_broken_ones_are_not(self):
+        ref = self.push_signed("{key: '%s', attest: [sbom-spdx, sbom-cyclonedx]}"
+                               % self.key().private)
+        judges = {"https://spdx.dev/Document": (judge_spdx, "SPDXID"),
+                  "https://cyclonedx.org/bom": (judge_cyclonedx, "specVersion")}
+        for child in self.children():
+            at = Attachments(self.server, ref.split("/", 1)[1][:-2], child)
+            for kind, (judge, needed) in judges.items():
+                bundle, = at.bundles(kind)
+                sbom = json.loads(base64.b64decode(
+                    json.loads(bundle)["dsseEnvelope"]["payload"]))["predicate"]
+                with self.subTest(kind, child=child):
+                    file = self.write("sbom.spdx.json", json.dumps(sbom))
+                    self.assert_accepted(judge(self.home, file))
+                    del sbom[needed]
+                    file = self.write("broken.spdx.json", json.dumps(sbom))
+                    self.assert_accepted(judge(self.home, file), False)
 
 
 if __name__ == "__main__":
