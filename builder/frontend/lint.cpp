@@ -163,7 +163,7 @@ void lint_text(const YamlNode& text, const char* where, const std::string& hint,
         code::k_not_expanded, text.place_of(what),
         fmt::format("`{}` is not expanded inside `{}`", what, where), "stays as it is");
     problems.warning(std::move(
-        warning.add_hint(what == "${{" ? "write `$(args.name)`: " + hint : hint)));
+        warning.add_hint(what == "${{" ? "write `$(args.name)` and " + hint : hint)));
   };
   bool warned = false;  // once is enough
   each_reference(text.text, [&](std::string_view reference) {

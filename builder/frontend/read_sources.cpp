@@ -184,10 +184,12 @@ void SourceReader::report_unknown(const YamlNode& name) {
   const std::string near = did_you_mean(name.text, candidates);
   if (!near.empty()) {
     error.add_hint(near);
-  } else if (order_.empty()) {
+  } else if (candidates.empty()) {
     error.add_hint(fmt::format("add `sources: {{{}: {{local: .}}}}`", name.text));
   } else {
-    error.add_hint(fmt::format("the sources are `{}`", fmt::join(order_, "`, `")));
+    error.add_hint(fmt::format("the sources {}are `{}`",
+                               stages_.empty() ? "" : "and stages ",
+                               fmt::join(candidates, "`, `")));
   }
   problems_.error(std::move(error));
 }

@@ -203,8 +203,9 @@ const Variant k_attrs_step = {
 // Commands.
 const Shape k_network = choice({"none", "pinned"});
 const Shape k_clock = choice({"real", "epoch"});
+const Shape k_shell = some(list_of(k_some_text));
 const Shape k_normalise = map_of(Type::identifier, k_boolean);
-const SchemaField k_shell_field = {"shell", &k_some_program, "What runs a script.",
+const SchemaField k_shell_field = {"shell", &k_shell, "What runs a script.",
                                    "[/bin/sh, -eu, -c]"};
 const SchemaField k_env_field = {"env", &k_env,
                                  "Environment; `null` removes a variable."};

@@ -22,8 +22,7 @@ const Shape k_elf = choice({"static", "dynamic"});
 const Shape k_words = {.form = Form::list, .item = &k_literal_text, .some = true};
 const Shape k_command = {
     .form = Form::either, .item = &k_words, .shorthand = &k_literal_some_text};
-const Shape k_shell = {
-    .form = Form::list, .item = &k_text, .some = true, .program = true};
+const Shape k_shell = some(list_of(k_some_text));
 const Shape k_env = map_of(Type::variable, k_text);
 const Shape k_image_globs = some(list_of(k_image_glob));
 const Shape k_some_texts = some(one_or_more(k_some_text));

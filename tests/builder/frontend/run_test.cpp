@@ -41,7 +41,7 @@ TEST_CASE("a script is run by a shell, a list of words as it is") {
   CHECK(errors_of("{run: [x], shell: [sh]}") ==
         "L0026 8:18+5 `shell` runs a script, and this is a list of words\n");
   CHECK(errors_of("{run: x, shell: sh}") ==
-        "L0020 8:23+2 `shell` is a list, not a string\n");
+        "L0020 8:23+2 `shell`: expected a list, found text\n");
   CHECK(errors_of("run: {a: b}") ==
         "L0020 8:13+4 `run`: expected text or a list, found a map\n");
   CHECK(errors_of("run: " + std::string(140000, 'x')) ==
