@@ -85,6 +85,10 @@ void StepReader::note_uses(const YamlNode& step) {
   note(step);
   for (const YamlNode& mount : items_of(step, "mounts"))
     note(mount);
+  const YamlNode* mounts = step.find("run") ? default_of(context_, "mounts") : nullptr;
+  if (!mounts) return;
+  for (const YamlNode& mount : mounts->items)
+    note(mount);
 }
 
 bool StepReader::applies(const YamlNode& step) {

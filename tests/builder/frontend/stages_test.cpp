@@ -193,6 +193,16 @@ TEST_CASE("a stage that nothing uses is read all the same, and told") {
             .problems.empty());
 }
 
+TEST_CASE("what a command would mount if its condition held is used") {
+  CHECK(
+      read_text("lithify: 1\nargs: {a: {default: x}}\nsources: {src: {local: .}}\n"
+                "stages:\n  s: {from: scratch}\n  t: {from: scratch}\n"
+                "image:\n  from: scratch\n"
+                "  defaults: {mounts: [{from: s, at: /s}, {from: src, at: /src}]}\n"
+                "  steps: [{run: x, mounts: [{from: t, at: /t}], when: {arg: {a: y}}}]\n")
+          .problems.empty());
+}
+
 TEST_CASE("accounts of a stage are known to what stands on it") {
   const std::string stage =
       k_head + "stages:\n  s: {from: scratch, steps: [{users: [{name: app, uid: 7}]}]}\n";
