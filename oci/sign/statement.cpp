@@ -9,6 +9,7 @@
 #include "oci/base/error.h"
 #include "oci/base/json.h"
 #include "oci/image/document_node.h"
+#include "oci/sign/canonical_text.h"
 #include "oci/sign/members.h"
 
 namespace oci {
@@ -107,6 +108,21 @@ Statement read_statement(const json& document, std::string_view what) {
   return statement;
 }
 
+// A large one is mostly ours, and canonical: then it is taken as it is, because as a
+// document it would need many times its size.
+std::string canonical_predicate(const std::string& predicate) {
+  if (predicate.size() <= Statement::k_max_size && predicate.starts_with('{') &&
+      is_canonical_json(predicate)) {
+    return predicate;
+  }
+  const json claim = parse_json(predicate, "the predicate", Statement::k_max_size);
+  if (!claim.is_object()) {
+    throw Error(Errc::bad_input, "the predicate is no JSON object, which it must be");
+  }
+  refuse_lost_digits(claim, DocumentNode(claim, "the predicate"));
+  return dump(claim);
+}
+
 }  // namespace
 
 Statement Statement::parse(std::string_view text, std::string_view what) {
@@ -117,18 +133,16 @@ std::string Statement::str() const {
   json list = json::array();
   for (const Subject& subject : subjects)
     list.push_back(write_subject(subject));
-  json claim = parse_json(predicate, "the predicate", k_max_size);
-  if (!claim.is_object()) {
-    throw Error(Errc::bad_input, "the predicate is no JSON object, which it must be");
-  }
-  const json document = {
-      {"_type", k_type},
-      {"predicate", std::move(claim)},
-      {"predicateType", predicate_type},
-      {"subject", std::move(list)},
-  };
-  read_statement(document, "the statement");
-  std::string text = dump(document);
+  // What is around the predicate is checked with an empty one in its place.
+  const json frame = {{"_type", k_type},
+                      {"predicate", json::object()},
+                      {"predicateType", predicate_type},
+                      {"subject", list}};
+  read_statement(frame, "the statement");
+  std::string text =
+      fmt::format(R"({{"_type":{},"predicate":{},"predicateType":{},"subject":{}}})",
+                  dump(frame["_type"]), canonical_predicate(predicate),
+                  dump(frame["predicateType"]), dump(frame["subject"]));
   if (text.size() > k_max_size) {
     throw Error(Errc::bad_input,
                 fmt::format("the statement has {} bytes, more than the {} allowed",
