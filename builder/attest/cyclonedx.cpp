@@ -79,19 +79,27 @@ class CycloneDxWriter {
     return made;
   }
 
-  json files(const std::vector<std::uint32_t>& numbers) const {
-    json list = json::array();
+  void write_files(const std::vector<std::uint32_t>& numbers) {
+    out_.begin_list("components");
     for (const std::uint32_t number : numbers) {
       const InventoryFile& file = inventory_.files[number];
-      list.push_back({{"type", "file"},
-                      {"name", "/" + json_text(file.path)},
-                      {"hashes", sha256(hex_of(file.sha256))}});
+      out_.item({{"type", "file"},
+                 {"name", "/" + json_text(file.path)},
+                 {"hashes", sha256(hex_of(file.sha256))}});
     }
-    return list;
+    out_.end_list();
   }
 
-  void add_files(json& component, const std::vector<std::uint32_t>& numbers) const {
-    if (with_files_ && !numbers.empty()) component["components"] = files(numbers);
+  // The files come in among the members of the component, whose first is `bom-ref`.
+  void write_component(const json& component, const std::vector<std::uint32_t>& files) {
+    if (!with_files_ || files.empty()) return out_.item(component);
+    out_.begin_item();
+    bool missing = true;
+    for (const auto& [name, value] : component.items()) {
+      if (name > "components" && std::exchange(missing, false)) write_files(files);
+      out_.member(name, value);
+    }
+    out_.end_item();
   }
 
   void write_components() {
@@ -106,14 +114,13 @@ class CycloneDxWriter {
     }
     for (std::size_t i = 0; i < inventory_.parts.size(); ++i) {
       const ImagePart& part = inventory_.parts[i];
-      json made = {{"type", part.is_base ? "container" : "data"},
-                   {"bom-ref", part_reference(i)},
-                   {"name", json_text(part.text)}};
-      add_files(made, owners_.of_part[i]);
-      out_.item(made);
+      write_component({{"type", part.is_base ? "container" : "data"},
+                       {"bom-ref", part_reference(i)},
+                       {"name", json_text(part.text)}},
+                      owners_.of_part[i]);
     }
     for (std::size_t i = 0; i < inventory_.packages.size(); ++i)
-      out_.item(package(i));
+      write_component(package(i), owners_.of_package[i]);
     out_.end_list();
   }
 
@@ -139,7 +146,6 @@ class CycloneDxWriter {
     if (const auto name = one.maintainer.substr(0, one.maintainer.find(" <"));
         !name.empty())
       made["supplier"] = {{"name", json_text(name)}};
-    add_files(made, owners_.of_package[number]);
     return made;
   }
 

@@ -61,7 +61,7 @@ std::string escaped(std::string_view text) {
 
 }  // namespace
 
-ObjectWriter::ObjectWriter(oci::Sink& to) : to_(to), buffer_("{") {}
+ObjectWriter::ObjectWriter(oci::Sink& to) : to_(to), buffer_("{"), open_(1) {}
 
 void ObjectWriter::put(std::string_view text) {
   buffer_ += text;
@@ -74,13 +74,14 @@ void ObjectWriter::flush() {
 }
 
 void ObjectWriter::begin_member(std::string_view name) {
-  if (!first_ && name <= last_) {
+  Level& level = open_.back();
+  if (!level.first && name <= level.last) {
     throw oci::Error(oci::Errc::internal,
-                     fmt::format("`{}` stands behind `{}`", name, last_));
+                     fmt::format("`{}` stands behind `{}`", name, level.last));
   }
-  put(fmt::format("{}\"{}\":", first_ ? "" : ",", name));
-  first_ = false;
-  last_ = name;
+  put(fmt::format("{}\"{}\":", level.first ? "" : ",", name));
+  level.first = false;
+  level.last = name;
 }
 
 void ObjectWriter::member(std::string_view name, const nlohmann::json& value) {
@@ -91,13 +92,27 @@ void ObjectWriter::member(std::string_view name, const nlohmann::json& value) {
 void ObjectWriter::begin_list(std::string_view name) {
   begin_member(name);
   put("[");
-  first_item_ = true;
+  open_.back().first_item = true;
+}
+
+void ObjectWriter::separate_item() {
+  if (!std::exchange(open_.back().first_item, false)) put(",");
 }
 
 void ObjectWriter::item(const nlohmann::json& value) {
-  if (!first_item_) put(",");
-  first_item_ = false;
+  separate_item();
   put(oci::canonical_json(value));
+}
+
+void ObjectWriter::begin_item() {
+  separate_item();
+  put("{");
+  open_.emplace_back();
+}
+
+void ObjectWriter::end_item() {
+  put("}");
+  open_.pop_back();
 }
 
 void ObjectWriter::end_list() {

@@ -27,19 +27,27 @@ class ObjectWriter {
   // A member that is a list: its items, then end_list().
   void begin_list(std::string_view name);
   void item(const nlohmann::json& value);
+  // An item that is an object: its members, then end_item().
+  void begin_item();
+  void end_item();
   void end_list();
   void end();
 
  private:
+  // An object, and the list that is open in it.
+  struct Level {
+    bool first = true;
+    std::string last = {};  // name
+    bool first_item = true;
+  };
   void begin_member(std::string_view name);
+  void separate_item();
   void put(std::string_view text);
   void flush();
 
   oci::Sink& to_;
   std::string buffer_;
-  std::string last_;  // name
-  bool first_ = true;
-  bool first_item_ = true;
+  std::vector<Level> open_;
 };
 
 std::string hex_of(std::span<const std::byte> bytes);
