@@ -52,7 +52,7 @@ class Marking {
   }
 
   const std::vector<Tree>& trees() const { return trees_; }
-  std::vector<ImagePart> take_parts() { return std::move(parts_); }
+  std::vector<ImagePart> take_parts() && { return std::move(parts_); }
 
  private:
   static std::string base_name(const VariantPlan& variant) {
@@ -112,12 +112,17 @@ std::shared_ptr<const Inventory> inventory_of(const BuildFacts& facts,
   const VariantPlan& variant = subject.plan.variants.at(subject.variant);
   oci::Activity activity(session.progress(), "list what is in " + subject.image.name);
   Workshop workshop = session.workshop(facts.prepared.workspace.recipe);
-  Marking marking(facts, variant);
-  Tree root = root_tree(session, variant, marking.trees(), workshop, activity);
+  Tree root;
+  std::vector<ImagePart> parts;
+  {
+    Marking marking(facts, variant);
+    root = root_tree(session, variant, marking.trees(), workshop, activity);
+    parts = std::move(marking).take_parts();
+  }
   facts.memo->inventory = std::make_shared<const Inventory>(oci::during(
       [&] { return "listing what is in " + subject.image.name; },
       [&] {
-        return take_inventory(std::move(root), marking.take_parts(), facts.prepared.lock,
+        return take_inventory(std::move(root), std::move(parts), facts.prepared.lock,
                               session.contents(), session.stop());
       }));
   facts.memo->of = subject.manifest.digest;
