@@ -155,7 +155,7 @@ class Sbom(Scenario):
                                       cwd=project).stdout,
                          (project / "it.cdx.json").read_text() + "\n")
         elsewhere = self.lithify("sbom", project / "image", cwd=self.folder, status=2)
-        self.assertIn("no SBOM is beside", elsewhere.stderr)
+        self.assertIn("no build file here makes that image", elsewhere.stderr)
         self.assertIn("is no form of an SBOM",
                       self.lithify("sbom", "--format", "swid", cwd=project,
                                    status=2).stderr)

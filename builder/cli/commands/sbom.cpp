@@ -38,6 +38,10 @@ SbomForm wanted_form(const Session& session) {
   return format.empty() ? SbomForm::spdx : parse_sbom_form(format);
 }
 
+std::string_view predicate_type(SbomForm form) {
+  return form == SbomForm::spdx ? oci::predicate::k_spdx : oci::predicate::k_cyclonedx;
+}
+
 oci::Platform wanted_platform(const Session& session) {
   const auto platforms = wanted_platforms(session.options());
   if (platforms.size() > 1) {
@@ -103,66 +107,67 @@ void print_of_build(Session& session) {
             });
 }
 
-// Of an image that was built here before: the build file makes it again, mostly from the
-// store, and says what is in it.
-void print_of_place(Session& session, const ImagePlace& place) {
-  const FoundImage found = find_image(session, place);
-  const oci::Descriptor wanted = manifest_in(found, wanted_platform(session));
-  bool done = false;
-  std::error_code problem;
-  if (std::filesystem::exists(session.options().file, problem)) {
-    build_for(session, {},
-              [&](const BuildFacts& facts, const std::vector<PackedImage>& images) {
-                for (std::size_t i = 0; i < images.size() && !done; ++i) {
-                  const auto& variants = images[i].variants;
-                  for (std::size_t v = 0; v < variants.size() && !done; ++v) {
-                    if (variants[v].manifest.digest != wanted.digest) continue;
-                    Printing out(session);
-                    write_sbom(facts,
-                               {facts.prepared.plan.images.at(i), images[i],
-                                variants[v].manifest, v},
-                               wanted_form(session), out);
-                    done = true;
-                  }
-                }
-              });
-  }
-  session.end_progress();
-  if (done) return session.print("\n");
-  throw oci::Error(oci::Errc::not_found,
-                   fmt::format("no SBOM is beside {}, and the build file here does not "
-                               "make that image",
-                               visible(place.str())))
-      .add_hint(
-          "run `lithify sbom` where its build file is, or push it with `attest: "
-          "[sbom-spdx]`");
-}
-
-void print_attached(Session& session, const ImagePlace& place) {
-  const FoundImage found = find_image(session, place);
-  const oci::Descriptor manifest = manifest_in(found, wanted_platform(session));
+// What somebody has attached; false if nobody has.
+bool print_attached(Session& session, const FoundImage& found, const ImagePlace& place,
+                    const oci::Digest& manifest) {
+  if (found.referring == nullptr) return false;
   const SbomForm form = wanted_form(session);
-  const std::string_view type =
-      form == SbomForm::spdx ? oci::predicate::k_spdx : oci::predicate::k_cyclonedx;
-  const auto statement = oci::find_statement(*found.registry, manifest.digest, type);
+  const auto statement =
+      oci::find_statement(*found.referring, manifest, predicate_type(form));
+  if (!statement) return false;
   session.end_progress();
-  if (!statement) {
-    throw oci::Error(
-        oci::Errc::not_found,
-        fmt::format("no SBOM of this form is attached to {}", visible(place.str())))
-        .add_note("looked for a statement of the type " + std::string(type) + " about " +
-                  manifest.digest.str())
-        .add_hint(
-            "push the image with `sign: {key: …, attest: [sbom-spdx]}`, or run "
-            "`lithify sbom` where its build file is");
-  }
   if (session.wants_summary()) {
+    const std::string image = place.kind == ImagePlace::Kind::registry
+                                  ? place.reference->name() + "@" + manifest.str()
+                                  : place.str();
     session.tell(fmt::format(
-        "nobody's signature was checked: `lithify verify --key KEY --type {} {}@{}`\n",
-        form == SbomForm::spdx ? "spdx" : "cyclonedx", place.reference->name(),
-        manifest.digest.str()));
+        "nobody's signature was checked: `lithify verify --key KEY --type {} {}`\n",
+        form == SbomForm::spdx ? "spdx" : "cyclonedx", visible(image)));
   }
   session.print(statement->predicate + "\n");
+  return true;
+}
+
+// Of an image that was built here before: the build file makes it again, mostly from the
+// store, and says what is in it; false if it makes another.
+bool print_made_again(Session& session, const oci::Digest& manifest) {
+  std::error_code problem;
+  if (!std::filesystem::exists(session.options().file, problem)) return false;
+  bool done = false;
+  const auto look = [&](const BuildFacts& facts, const std::vector<PackedImage>& images) {
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      for (const ClaimSubject& subject :
+           claim_subjects(facts.prepared.plan.images.at(i), images[i])) {
+        if (done || subject.is_index() || subject.manifest.digest != manifest) continue;
+        Printing out(session);
+        write_sbom(facts, subject, wanted_form(session), out);
+        done = true;
+      }
+    }
+  };
+  build_for(session, {}, look);
+  session.end_progress();
+  if (done) session.print("\n");
+  return done;
+}
+
+void print_of_place(Session& session, const ImagePlace& place) {
+  const FoundImage found = find_image(session, place);
+  const oci::Digest manifest = manifest_in(found, wanted_platform(session)).digest;
+  if (print_attached(session, found, place, manifest)) return;
+  const bool remote = place.kind == ImagePlace::Kind::registry;
+  if (!remote && print_made_again(session, manifest)) return;
+  session.end_progress();
+  oci::Error error(
+      oci::Errc::not_found,
+      fmt::format("no SBOM of this form is attached to {}", visible(place.str())));
+  error.add_note("looked for a statement of the type " +
+                 std::string(predicate_type(wanted_form(session))) + " about " +
+                 manifest.str());
+  if (!remote) error.add_note("and no build file here makes that image");
+  throw error.add_hint(
+      "push the image with `sign: {key: …, attest: [sbom-spdx]}`, or run `lithify sbom` "
+      "where its build file is");
 }
 
 }  // namespace
@@ -178,12 +183,7 @@ int run_sbom(Session& session) {
     print_of_build(session);
     return exits::k_ok;
   }
-  const ImagePlace place = parse_place(session, operands.front());
-  if (place.kind == ImagePlace::Kind::registry) {
-    print_attached(session, place);
-  } else {
-    print_of_place(session, place);
-  }
+  print_of_place(session, parse_place(session, operands.front()));
   return exits::k_ok;
 }
 
