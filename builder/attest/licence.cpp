@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -137,8 +138,10 @@ std::string spdx_name(const std::string& name) {
   return known.empty() ? gnu(name) : known;
 }
 
-std::vector<std::string_view> words_of(std::string_view text) {
-  std::vector<std::string_view> words;
+using Words = std::vector<std::string_view>;
+
+Words words_of(std::string_view text) {
+  Words words;
   constexpr std::string_view k_space = " \t\r\n";
   for (std::size_t at = text.find_first_not_of(k_space); at < text.size();) {
     const std::size_t end = std::min(text.find_first_of(k_space, at), text.size());
@@ -156,23 +159,24 @@ class Synopsis {
       : package_(package), references_(references) {}
 
   std::string expression(std::string_view text) {
-    const auto words = words_of(text);
+    const Words words = words_of(text);
     if (words.empty()) return "";
-    std::vector<std::string> outer;
-    std::string joint = "AND";
-    std::size_t from = 0;
-    for (std::size_t i = 0; i <= words.size(); ++i) {
-      const bool ends = i == words.size();
-      const bool loose = !ends && i > 0 && is_operator(words[i]) && comma(words[i - 1]);
-      if (!ends && !loose) continue;
-      outer.push_back(alternatives({words.begin() + static_cast<std::ptrdiff_t>(from),
-                                    words.begin() + static_cast<std::ptrdiff_t>(i)}));
+    // Where the parts between loose operators begin.
+    std::vector<std::size_t> begins = {0};
+    std::string joint;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+      if (!is_operator(words[i]) || !comma(words[i - 1])) continue;
       // Commas of both kinds have no order that is written anywhere.
-      if (loose && outer.size() > 1 && joint != upper(words[i])) return whole(text);
-      if (loose) joint = upper(words[i]);
-      from = i + 1;
+      if (!joint.empty() && joint != upper(words[i])) return whole(text);
+      joint = upper(words[i]);
+      begins.push_back(i + 1);
     }
-    return join(outer, joint);
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < begins.size(); ++i) {
+      const std::size_t end = i + 1 < begins.size() ? begins[i + 1] - 1 : words.size();
+      parts.push_back(alternatives(std::span(words).subspan(begins[i], end - begins[i])));
+    }
+    return join(parts, joint);
   }
 
  private:
@@ -180,7 +184,7 @@ class Synopsis {
   static bool is_operator(std::string_view word) { return word == "and" || word == "or"; }
   static std::string upper(std::string_view word) { return word == "or" ? "OR" : "AND"; }
 
-  std::string alternatives(const std::vector<std::string_view>& words) {
+  std::string alternatives(std::span<const std::string_view> words) {
     std::vector<std::string> any;
     std::vector<std::string> all;
     std::string name;

@@ -59,6 +59,13 @@ TEST_CASE("and binds tighter than or, and a comma loosens") {
         "(Artistic-1.0-Perl OR GPL-1.0-or-later) AND MIT");
 }
 
+TEST_CASE("what has no order that is written anywhere is left as it stands") {
+  const auto licence =
+      read_licence(k_head + "Files: *\nLicense: Foo, and Expat, or Zlib\n", "p");
+  CHECK(licence->expression == "LicenseRef-p-Foo--and-Expat--or-Zlib");
+  CHECK(licence->references.size() == 1);
+}
+
 TEST_CASE("exceptions that SPDX knows are kept apart from those it does not") {
   CHECK(expression({"GPL-2+ with Bison exception"}) ==
         "GPL-2.0-or-later WITH Bison-exception-2.2");
