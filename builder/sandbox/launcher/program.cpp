@@ -208,6 +208,9 @@ void reap_namespace(const PlanReader& plan, int program, int proc, int signals) 
 
 void reap_descendants(const PlanReader& plan, int program, int signals) {
   if (plan.plan().memory != 0) tell(k_wire_missing, k_no_memory_limit);
+  // The kernel counts no processes of the machine's root.
+  if (plan.plan().pids != 0 && plan.plan().uid == 0)
+    tell(k_wire_missing, "the number of processes is not limited");
   while (!reap(program) && !host_wants_end(signals, -1))
     drain(signals);
   // What starts processes faster than they are found loses when its last one is.
