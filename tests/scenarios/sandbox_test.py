@@ -6,9 +6,11 @@ busybox and sandbox_probe, a program that tries to get out in more than two hund
 import hashlib
 import os
 import pathlib
+import pty
 import pwd
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -256,6 +258,39 @@ class SandboxScenario(Scenario):
         self.assertIn("full", ours[0])
         for runner in runners:
             self.assertEqual(self.made_by(runner), ours, runner)
+
+    # ---- a person in front of it -----------------------------------------------------
+
+    def test_ctrl_c_at_a_terminal_is_the_programs(self):
+        """The shell inside lives on, as it does anywhere else."""
+        child, terminal = pty.fork()
+        if child == 0:
+            identity = self.identity()
+            if identity:
+                os.setgroups([])
+                os.setresgid(*[identity["group"]] * 3)
+                os.setresuid(*[identity["user"]] * 3)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.execv(self.tool, [str(self.tool), *self.words("terminal="), "/bin/sh", "-i"])
+        self.addCleanup(os.close, terminal)
+
+        def expect(text):
+            seen = b""
+            while text not in seen:
+                ready, _, _ = select.select([terminal], [], [], 10)
+                self.assertTrue(ready, seen)
+                seen += os.read(terminal, 4096)
+
+        expect(b"# ")
+        os.write(terminal, b"sleep 500\n")
+        expect(b"sleep 500")
+        time.sleep(0.3)
+        os.write(terminal, b"\x03")
+        expect(b"# ")
+        os.write(terminal, b"echo st''ill here; exit 7\n")
+        expect(b"still here")
+        _, status = os.waitpid(child, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 7)
 
     # ---- nothing is left -------------------------------------------------------------
 

@@ -56,7 +56,12 @@ void settle(const PlanReader& plan) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int number = 1; number < NSIG; ++number)
     ::signal(number, SIG_DFL);
-  if (!plan.has(k_wire_terminal) && !plan.has(k_wire_enter_only)) ::setsid();
+  if (!plan.has(k_wire_terminal)) ::setsid();
+  // Ctrl-C is for whoever sits in the sandbox.
+  if (plan.has(k_wire_terminal) && !plan.has(k_wire_enter_only)) {
+    ::signal(SIGINT, SIG_IGN);
+    ::signal(SIGQUIT, SIG_IGN);
+  }
   ::umask(0);
   // Without a namespace of processes the end must be an orderly one.
   if (!plan.has(k_wire_user_namespace)) return;

@@ -91,6 +91,8 @@ void become_user(const PlanReader& plan) {
   const char** env = argv + wire.argv.count + 1;
   plan.pointers(wire.argv, argv);
   plan.pointers(wire.env, env);
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGQUIT, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
