@@ -1,5 +1,6 @@
 #include "builder/cli/ask.h"
 
+#include <cerrno>
 #include <iostream>
 #include <termios.h>
 #include <unistd.h>
@@ -38,6 +39,22 @@ std::string without_line_end(std::string text) {
   return text;
 }
 
+// Past the library's buffers, which nobody wipes, and without growing, which would leave
+// copies. A terminal gives a line at a time.
+std::string read_unbuffered(bool one_line) {
+  std::string text(k_most + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = ::read(STDIN_FILENO, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    size += static_cast<std::size_t>(got);
+    if (one_line && text[size - 1] == '\n') break;
+  }
+  text.resize(size);
+  return without_line_end(std::move(text));
+}
+
 void need_terminal(const std::string& what, const std::string& hint) {
   if (isatty(STDIN_FILENO) == 1) return;
   throw oci::Error(oci::Errc::bad_input, "there is no terminal to ask for the " + what)
@@ -60,18 +77,17 @@ oci::Secret ask_secret(Session& session, const std::string& prompt,
   need_terminal(prompt, hint);
   session.tell(prompt + ": ");
   const NoEcho silent;
-  std::string text;
-  std::getline(std::cin, text);
+  oci::Secret answer(read_unbuffered(true));
   session.tell("\n");
-  return oci::Secret(without_line_end(std::move(text)));
+  return answer;
 }
 
 oci::Secret read_secret(const std::string& what) {
-  std::string text(std::istreambuf_iterator<char>(std::cin), {});
-  if (text.size() > k_most) {
+  oci::Secret secret(read_unbuffered(false));
+  if (secret.reveal().size() > k_most) {
     throw oci::Error(oci::Errc::bad_input, "standard input is too long for " + what);
   }
-  return oci::Secret(without_line_end(std::move(text)));
+  return secret;
 }
 
 }  // namespace lithify

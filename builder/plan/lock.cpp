@@ -81,8 +81,7 @@ void write(EntryWriter& entry, const LockedImage& image) {
   entry.field("verify", image.asked->str());
   std::vector<std::string> verdicts;
   for (const LockedVerdict& one : image.verdicts) {
-    verdicts.push_back(
-        fmt::format("{} {} {} {}", one.type, one.form, one.key.str(), one.subject.str()));
+    verdicts.push_back(one.str());
   }
   entry.list("verified", verdicts);
 }
@@ -154,6 +153,10 @@ std::optional<std::size_t> whole_number(std::string_view text) {
 }
 
 }  // namespace
+
+std::string LockedVerdict::str() const {
+  return fmt::format("{} {} {} {}", type, form, key.str(), subject.str());
+}
 
 std::string SetKey::str() const {
   return fmt::format("{}/{}/{}", image, number, platform.str());

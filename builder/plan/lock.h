@@ -67,10 +67,11 @@ struct LockedUrl {
 
 // Who was found to have signed what, when `verify:` of an image source asked.
 struct LockedVerdict {
-  std::string type;     // "signature", a short name of a predicate type, or its URI
-  std::string form;     // "bundle", "classic" or "envelope"
-  oci::Digest key;      // SHA-256 of the public key's SubjectPublicKeyInfo
-  oci::Digest subject;  // the index or manifest that is signed
+  std::string type;         // "signature", a short name of a predicate type, or its URI
+  std::string form;         // "bundle", "classic" or "envelope"
+  oci::Digest key;          // SHA-256 of the public key's SubjectPublicKeyInfo
+  oci::Digest subject;      // the index or manifest that is signed
+  std::string str() const;  // the four in this order, with spaces between
   auto operator<=>(const LockedVerdict&) const = default;
 };
 

@@ -303,6 +303,16 @@ class Passphrases(SigningScenario):
                              cwd=self.folder, status=2)
         self.assertIn("exclude each other", error.stderr)
 
+    def test_a_process_with_a_key_may_not_be_dumped(self):
+        self.keys("mine")
+        # A program that keeps a key, asked by the process that would have one in memory.
+        plugin = self.write("bin/sigstore-kms-look", f"#!/bin/sh\ncat /proc/$PPID/limits > "
+                            f"{self.folder}/limits\necho '{{}}'\n", mode=0o755)
+        self.lithify("key", "public", "look://key", cwd=self.folder, status=None,
+                     env={"PATH": f"{plugin.parent}:{os.environ['PATH']}"})
+        limits = (self.folder / "limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
+
 
 if __name__ == "__main__":
     unittest.main()

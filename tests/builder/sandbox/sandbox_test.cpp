@@ -147,6 +147,18 @@ TEST_CASE("a program gets the declared environment, directory and identity alone
   });
 }
 
+TEST_CASE("pitfall 40: keys, passphrases and tokens of the user reach no program") {
+  for (const char* name :
+       {"COSIGN_PASSWORD", "LITHIFY_PASSWORD", "COSIGN_PKCS11_PIN", "COSIGN_PRIVATE_KEY",
+        "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "DOCKER_AUTH_CONFIG"}) {
+    ::setenv(name, "canary-of-a-secret", 1);
+  }
+  at_each_level([](const SandboxProbe& probe, Root& root) {
+    const Ran ran = run(plan_for(probe, root, "/bin/busybox env; cat /proc/1/environ"));
+    CHECK(ran.output.find("canary-of-a-secret") == std::string::npos);
+  });
+}
+
 TEST_CASE("only three descriptors are open in a program, and no host file is there") {
   at_each_level([](const SandboxProbe& probe, Root& root) {
     const int leak = ::dup(0);
