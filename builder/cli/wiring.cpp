@@ -288,17 +288,29 @@ oci::HttpClient* Session::http() {
   return http_.get();
 }
 
+namespace {
+
+bool runs_no_steps(std::string_view command) {
+  constexpr std::string_view k_commands[] = {"attest", "copy",  "doctor", "inspect",
+                                             "join",   "login", "pull",   "sbom",
+                                             "sign",   "tag",   "verify"};
+  return std::find(std::begin(k_commands), std::end(k_commands), command) !=
+         std::end(k_commands);
+}
+
+}  // namespace
+
 RegistryAccess& Session::registries() {
   if (registries_ != nullptr) return *registries_;
   if (http() == nullptr) {
     throw oci::Error(oci::Errc::unavailable, "--offline forbids asking a registry")
         .add_hint("leave --offline out");
   }
-  // Tokens will be in memory. A build may have steps to run.
-  if (options_.command == "build" || options_.command == "push") {
-    forbid_core_files();
-  } else {
+  // Tokens will be in memory.
+  if (runs_no_steps(options_.command)) {
     forbid_dumps();
+  } else {
+    forbid_core_files();
   }
   RegistryOptions wanted;
   wanted.auth_file = options_.auth_file;

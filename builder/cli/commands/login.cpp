@@ -10,6 +10,7 @@
 
 #include "builder/cli/ask.h"
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/no_dumps.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/text.h"
 
@@ -109,6 +110,7 @@ void check_login(Session& session, const std::string& host,
 
 int run_login(Session& session) {
   const std::string host = host_of(session);
+  forbid_dumps();
   oci::Credential credential;
   credential.username = read_username(session);
   credential.secret = read_password(session);
