@@ -1,6 +1,7 @@
 """SBOMs of real images, held against the images themselves, and judged by other people's
 validators and by cosign. LITHIFY_SBOM_PYTHON names a python that has spdx-tools and
-cyclonedx-python-lib[json-validation]; without one those judges are skipped."""
+cyclonedx-python-lib[json-validation], else it is the one of tests/scenarios/peers; without
+one those judges are skipped."""
 import hashlib
 import io
 import json
@@ -13,10 +14,10 @@ import tarfile
 import unittest
 
 from registry import Registry
-from support import Scenario, files_of, layer_tar, manifest_of, needs
+from support import Scenario, files_of, layer_tar, manifest_of, needs, peer
 
 PASSWORD = {"COSIGN_PASSWORD": "a passphrase"}
-JUDGES = os.environ.get("LITHIFY_SBOM_PYTHON", sys.executable)
+JUDGES = os.environ.get("LITHIFY_SBOM_PYTHON") or peer("sbom-python") or sys.executable
 SPDX_JUDGE = """
 import sys
 from spdx_tools.spdx.parser.parse_anything import parse_file
