@@ -250,6 +250,14 @@ class SbomOfPush(Scenario):
         self.assertEqual({one.split()[0] for one in self.server.requests()} -
                          {"GET", "HEAD"}, set())
 
+    def test_a_plan_says_who_would_sign_what(self):
+        plan = self.lithify("plan", cwd=self.project).stdout
+        self.assertIn("signs what is pushed with\n"
+                      "  app  mine.key  attests sbom-spdx and sbom-cyclonedx\n", plan)
+        image = json.loads(self.lithify("plan", "--json", cwd=self.project).stdout)["images"][0]
+        self.assertEqual(image["sign"], {"attest": ["sbom-spdx", "sbom-cyclonedx"],
+                                         "keys": ["mine.key"]})
+
     def test_where_none_is_attached_that_is_said(self):
         self.lithify("push", "--tag", self.ref, "--no-sign", cwd=self.project)
         refused = self.lithify("sbom", self.ref, cwd=self.folder, status=2).stderr

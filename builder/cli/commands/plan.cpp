@@ -7,6 +7,7 @@
 #include "oci/base/json.h"
 #include "oci/image/manifest.h"
 
+#include "builder/cli/attesting.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/forecast.h"
 #include "builder/cli/prepare.h"
@@ -87,6 +88,28 @@ std::string step_lines(const std::vector<StepForecast>& steps, bool all) {
   return text;
 }
 
+std::vector<std::string_view> claims_of(const SignRule& rule) {
+  std::vector<std::string_view> names;
+  for (const SignRule::Claim claim : rule.attest)
+    names.push_back(name_of(claim));
+  return names;
+}
+
+std::string sign_line(const SignRule& rule) {
+  std::string text = fmt::format("  {}", fmt::join(rule.keys, " and "));
+  if (!rule.attest.empty())
+    text += fmt::format("  attests {}", fmt::join(claims_of(rule), " and "));
+  return visible(text) + "\n";
+}
+
+std::string sign_lines(const std::vector<ImagePlan>& images) {
+  std::string text;
+  for (const ImagePlan& image : images) {
+    if (image.sign) text += "  " + image.name + sign_line(*image.sign);
+  }
+  return text.empty() ? "" : "signs what is pushed with\n" + text;
+}
+
 // Where a push would go. What is there now is for `push --dry-run` to ask.
 std::string push_lines(const std::vector<ImagePlan>& images) {
   std::string text;
@@ -137,6 +160,7 @@ void print_text(Session& session, const Prepared& prepared, const Forecast& fore
   }
   text += stage_lines(prepared.plan.stages);
   text += push_lines(prepared.plan.images);
+  text += sign_lines(prepared.plan.images);
   text += "steps\n" + step_lines(forecast.steps, session.options().verbose > 0);
   text += fmt::format("downloads  {}\n", human_size(download_size(forecast.steps)));
   if (!forecast.scripts.empty()) {
@@ -163,6 +187,10 @@ void print_document(Session& session, const Prepared& prepared,
     document["images"].push_back({{"name", image.name},
                                   {"platforms", platforms},
                                   {"push", push_documents(image)}});
+    if (image.sign) {
+      document["images"].back()["sign"] = {{"keys", image.sign->keys},
+                                           {"attest", claims_of(*image.sign)}};
+    }
   }
   for (const StagePlan& stage : prepared.plan.stages) {
     document["stages"].push_back({{"name", stage.name},
