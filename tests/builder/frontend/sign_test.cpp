@@ -1,4 +1,4 @@
-// sign: what a build file says of signatures and attestations.
+// sign and sbom: what a build file says of signatures and attestations.
 #include <fmt/format.h>
 
 #include "tests/builder/frontend/reading.h"
@@ -83,4 +83,19 @@ TEST_CASE("what cannot be signed with is refused where it stands") {
   for (int i = 0; i < 20; ++i)
     many += fmt::format("k{}, ", i);
   CHECK(errors("{key: [" + many + "]}").starts_with("L0003 3:"));
+}
+
+TEST_CASE("an SBOM's name says its form, and each platform has its own") {
+  const auto outputs = [](const std::string& sbom) {
+    return "lithify: 1\nplatforms: [linux/amd64, linux/arm64]\n"
+           "image: {from: scratch}\noutputs: [{sbom: '" +
+           sbom + "'}]\n";
+  };
+  const Recipe recipe = recipe_of(outputs("a-$(platform.arch).spdx.json"));
+  const Output& output = recipe.images[0].variants[1].outputs.at(0);
+  CHECK(output.kind == Output::Kind::sbom);
+  CHECK(output.path == "a-arm64.spdx.json");
+  CHECK(errors_in(outputs("a.json")).starts_with("L0024 4:18+8 "));
+  CHECK(errors_in(outputs("a.cdx.json")) ==
+        "L0108 4:18+12 two platforms would write `a.cdx.json`\n");
 }
