@@ -67,6 +67,10 @@ json dependency_of(const LockedImage& image) {
     dependency["name"] = image.ref;
     return dependency;
   }
+  for (const LockedVerdict& verdict : image.verdicts) {
+    dependency["annotations"][names::k_verified_by + verdict.key.hex()] =
+        fmt::format("{} {} {}", verdict.type, verdict.form, verdict.subject.str());
+  }
   const oci::Reference ref = oci::Reference::parse(image.ref);
   const std::string name = ref.path.substr(ref.path.find_last_of('/') + 1);
   std::string uri =

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 namespace lithify::names {
 
 inline constexpr const char* k_builders = "https://lithify.dev/builder/";
@@ -11,6 +13,8 @@ inline constexpr const char* k_platform = "dev.lithify.platform";
 inline constexpr const char* k_index = "dev.lithify.index";
 inline constexpr const char* k_directory = "dev.lithify.directory";
 inline constexpr const char* k_redacted = "dev.lithify.redacted";
+// And the SHA-256 of a public key: the lock says that it signed the base.
+inline const std::string k_verified_by = "dev.lithify.verified-by.sha256-";
 // Roles.
 inline constexpr const char* k_build_file = "build-file";
 inline constexpr const char* k_lock = "lock";
