@@ -19,7 +19,7 @@ constexpr std::size_t k_most_referrers = 1000;
 constexpr std::size_t k_most_notes = 10;
 
 // The text of a bundle that refers to something; nullopt: it is another artifact.
-std::optional<std::string> bundle_text(const oci::RegistryClient& from,
+std::optional<std::string> bundle_text(const oci::ReferringRepository& from,
                                        const oci::Descriptor& which) {
   const auto manifest =
       oci::Manifest::parse(from.manifest(which), "referrer " + which.digest.brief());
@@ -68,7 +68,7 @@ bool is_fatal(const oci::Error& error) {
 
 }  // namespace
 
-FoundProvenance find_provenance(const oci::RegistryClient& from,
+FoundProvenance find_provenance(const oci::ReferringRepository& from,
                                 const oci::Digest& manifest, const TrustedKeys& keys) {
   std::vector<std::string> passed_over;
   std::size_t count = 0;

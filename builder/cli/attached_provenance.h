@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "oci/registry/registry_client.h"
+#include "oci/image/referring_repository.h"
 #include "oci/sign/verifier.h"
 
 #include "builder/attest/provenance.h"
@@ -25,7 +25,7 @@ using TrustedKeys = std::vector<oci::NamedKey>;
 // lithify build that is about it and, if there are keys, that one of them signed. Errc::
 // not_found if nobody attached any; Errc::untrusted if none of the keys signed one, with
 // a note for each that was passed over.
-FoundProvenance find_provenance(const oci::RegistryClient& from,
+FoundProvenance find_provenance(const oci::ReferringRepository& from,
                                 const oci::Digest& manifest, const TrustedKeys& keys);
 
 // The same from a file: a sigstore bundle, or the predicate alone, which no key can vouch

@@ -324,6 +324,25 @@ class Causes(Scenario):
         self.assertEqual(set(found), {"mode"})
         self.assertIn("layer 1, /srv/b: mode: `0644`, `0664`\n", found["mode"])
 
+    def test_a_layout_says_itself_how_it_was_made(self):
+        """Provenance in the layout, by a key; tests of the image are not needed for it."""
+        project = self.project(
+            "image:\n  from: scratch\n  steps: [{file: /srv/a, text: x}]\n"
+            "  tests: [{structure-test: tests.yaml}]\n",
+            {"tests.yaml": "schemaVersion: 2.0.0\nfileExistenceTests:\n"
+                           "  - {name: a, path: /srv/a, shouldExist: true}\n"})
+        image = self.make(project, "first")
+        for name in ("builder", "own"):
+            self.lithify("key", "generate", name, env=PASSWORD)
+        self.lithify("attest", "-q", "--key", "builder.key", "--type", "provenance",
+                     "--predicate", "first.json", image, env=PASSWORD)
+        out = self.lithify("reproduce", "-q", "--key", "builder.pub", "--attest", "--key",
+                           "own.key", image, env=PASSWORD)
+        self.assertTrue(out.stdout.startswith("reproduced"), out.stdout)
+        self.lithify("verify", "-q", "--reproduced-by", "own.pub", image)
+        self.lithify("verify", "-q", "--reproduced-by", "builder.pub", image, status=4)
+        self.lithify("reproduce", "-q", "--key", "own.pub", image, status=4)
+
     def test_a_recorded_build_file_reads_nothing_beside_its_sources(self):
         secret = self.folder / "secret"
         secret.mkdir()

@@ -52,7 +52,6 @@ class Build {
 
   int run() {
     make();
-    if (session_.options().twice) build_twice(facts(), packed_);
     push();
     report();
     return exits::k_ok;
@@ -64,6 +63,8 @@ class Build {
     make_everything();
     // Last, so that a build that fails leaves the lock that was there.
     if (prepared_.lock_is_new) write_lock(prepared_.workspace, prepared_.lock);
+    // Before anybody else gets it.
+    if (session_.options().twice) build_twice(facts(), packed_);
     save_caches();
   }
 

@@ -9,6 +9,7 @@
 #include "oci/sign/attach.h"
 
 #include "builder/attest/reproduced.h"
+#include "builder/cli/attached_place.h"
 #include "builder/cli/attached_provenance.h"
 #include "builder/cli/checkout.h"
 #include "builder/cli/commands/commands.h"
@@ -59,7 +60,8 @@ class Reproduction {
       : session_(session),
         name_(session.options().operands.front()),
         places_(source_places(session.options())),
-        found_(find_image(session, parse_place(session, name_))),
+        place_(parse_place(session, name_)),
+        found_(find_image(session, place_)),
         scratch_(scratch_parent(session)) {}
 
   int run() {
@@ -86,9 +88,9 @@ class Reproduction {
     const Options& options = session_.options();
     trusted_ = options.keys;
     if (!options.attest) return;
-    if (found_.registry == nullptr) {
+    if (!keeps_referrers(place_)) {
       throw oci::Error(oci::Errc::bad_input,
-                       "`--attest` needs an image in a registry, where others find it");
+                       "`--attest` needs an image in a registry or layout");
     }
     if (trusted_.empty()) {
       throw oci::Error(oci::Errc::bad_input, "`--attest` needs a key to sign with")
@@ -103,9 +105,12 @@ class Reproduction {
     const std::string& file = session_.options().provenance;
     const oci::Digest& root = found_.root.digest;
     if (!file.empty()) return read_provenance(file, root, keys);
-    if (found_.registry != nullptr) return find_provenance(*found_.registry, root, keys);
+    if (keeps_referrers(place_)) {
+      const AttachedPlace attached = open_attached(session_, place_, oci::Access::pull);
+      return find_provenance(*attached.images, root, keys);
+    }
     throw oci::Error(oci::Errc::bad_input,
-                     "only a registry knows what refers to an image")
+                     "only registries and layouts know what refers to an image")
         .add_hint("give its provenance with `--provenance FILE`");
   }
 
@@ -262,15 +267,14 @@ class Reproduction {
 
   // Whether it was not said before.
   bool attest() {
-    const oci::Reference& reference = *parse_place(session_, name_).reference;
-    const auto client = session_.registries().open(reference.name(), oci::Access::push);
+    const AttachedPlace place = open_attached(session_, place_, oci::Access::push);
     Reproduced claim{provenance_->predicate, provenance_->provenance.builder_id(),
                      !session_.options().source_places.empty(), LITHIFY_VERSION};
     oci::Statement statement;
     statement.subjects = {oci::Subject::of(found_.root.digest)};
     statement.predicate_type = Reproduced::k_predicate_type;
     statement.predicate = claim.str();
-    return oci::attach_statement(*client, *signer_, found_.root, statement);
+    return oci::attach_statement(*place.images, *signer_, found_.root, statement);
   }
 
   void print(const Judged& judged, bool said) {
@@ -307,6 +311,7 @@ class Reproduction {
   Session& session_;
   std::string name_;
   SourcePlaces places_;
+  ImagePlace place_;
   FoundImage found_;
   ScratchDirectory scratch_;
   std::vector<std::string> trusted_;  // references of keys
