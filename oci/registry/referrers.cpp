@@ -32,6 +32,13 @@ std::chrono::milliseconds pause(int round, bool crowded, std::chrono::millisecon
                                            (static_cast<unsigned>(spread.count()) + 1));
 }
 
+// Not more than what one would wait for a stranger.
+std::chrono::milliseconds since(std::chrono::steady_clock::time_point start) {
+  using std::chrono::milliseconds;
+  const auto taken = std::chrono::steady_clock::now() - start;
+  return std::min(std::chrono::duration_cast<milliseconds>(taken), milliseconds(5000));
+}
+
 std::string fallback_tag(const Digest& subject) {
   return "sha256-" + subject.hex();
 }
@@ -174,16 +181,19 @@ void RegistryClient::add_to_fallback(const Descriptor& which, const Descriptor& 
 }
 
 // Two who change it at once may each lose the other's change, since hardly any server
-// looks at conditions. So what stands there is looked at again until it has been quiet
-// for longer than a neighbour needs between reading and writing; the more there are, the
-// longer that may be.
+// looks at conditions. So what stands there is looked at again right before it is
+// written, for making a change takes uploads, and afterwards until it has been quiet for
+// longer than a neighbour needs between reading and writing; the more there are, and the
+// slower the server is, the longer that may be.
 void RegistryClient::change_tag(std::string_view tag, std::string_view media_type,
                                 const TagChanger& change) {
   bool written = false;
   bool crowded = false;
   int quiet = 0;
   std::optional<Digest> last;
+  std::chrono::milliseconds slowest{0};
   for (int round = 0; round < k_max_rounds; ++round) {
+    const auto start = std::chrono::steady_clock::now();
     const auto old = get_document_at(http_->count() - 1, tag);
     const auto next = change(old ? std::optional(old->content) : std::nullopt);
     if (!next && !written) return;
@@ -194,12 +204,15 @@ void RegistryClient::change_tag(std::string_view tag, std::string_view media_typ
     quiet = same && !next ? quiet + 1 : 0;
     if (quiet == (crowded ? k_quiet_in_crowd : k_quiet)) return;
     last = now;
-    if (next) {
+    if (next && digest_of(tag) != now) {
+      crowded = true;
+    } else if (next) {
       written = true;
       const Descriptor which = describe(*next, media_type);
       if (put_if_still(tag, which, *next, now)) last = which.digest;
     }
-    wait_or_stop(pause(round, crowded, shared_.settings().retry.first_wait),
+    slowest = std::max(slowest, since(start));
+    wait_or_stop(pause(round, crowded, shared_.settings().retry.first_wait) + slowest,
                  shared_.settings().stop);
   }
   throw Error(Errc::unavailable,

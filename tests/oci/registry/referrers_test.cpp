@@ -157,6 +157,29 @@ TEST_CASE("a fallback tag that another writes at the same time loses no entry") 
         Lines{a.digest.str(), b.digest.str()});
 }
 
+TEST_CASE("what is written while a change is being made is not lost") {
+  World world({.referrers = false});
+  const Descriptor image = world.image("one");
+  const Descriptor a = world.sign(image);
+  const std::string tag = "sha256-" + image.digest.hex();
+  const Descriptor b = world.image("two");
+  std::optional<Descriptor> neighbours;
+  world.client().change_tag(tag, media_type::k_index,
+                            [&](const std::optional<std::string>& old) {
+                              Index index = Index::parse(old.value(), "it");
+                              if (!neighbours)
+                                neighbours = world.sign(image, "test/sbom");
+                              for (const Descriptor& one : index.manifests) {
+                                if (one.digest == b.digest)
+                                  return std::optional<std::string>();
+                              }
+                              index.manifests.push_back(b);
+                              return std::optional(index.str());
+                            });
+  CHECK(digests(world.client().referrers(image.digest, "")) ==
+        Lines{a.digest.str(), neighbours->digest.str(), b.digest.str()});
+}
+
 TEST_CASE("a fallback tag forgets what the registry's garbage collection deleted") {
   World world({.referrers = false});
   const Descriptor image = world.image("one");
