@@ -10,7 +10,8 @@ from support import needs, needs_peers
 
 COSIGN = ("cosign2", "cosign3")
 # What `attest:` calls it: (how cosign calls its type, whether it is said of an index, too).
-CLAIMS = {"sbom-spdx": ("spdxjson", False), "sbom-cyclonedx": ("cyclonedx", False)}
+CLAIMS = {"sbom-spdx": ("spdxjson", False), "sbom-cyclonedx": ("cyclonedx", False),
+          "provenance": ("slsaprovenance1", True)}
 
 
 @needs("docker-registry")
