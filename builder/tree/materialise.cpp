@@ -93,7 +93,7 @@ class Materialiser {
   }
 
   void make_file(int parent, const std::string& path, const Node& node) {
-    if (node.file_id != 0) {
+    if (node.file_id != 0 && options_.hard_links) {
       const auto first = first_names_.find(node.file_id);
       if (first != first_names_.end() && *tree_.find(first->second) == node) {
         return link(parent, path, first->second);

@@ -16,6 +16,9 @@ namespace lithify {
 struct MaterialiseOptions {
   const oci::BlobStore& store;
   bool privileged = false;  // owners are set and devices made; the caller is root
+  // Names of one file are one file on the disk. Without, writing to one name leaves the
+  // others as they are, on any file system: an overlay tears them apart anyway.
+  bool hard_links = true;
   std::stop_token stop = {};
 };
 
