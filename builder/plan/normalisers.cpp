@@ -5,6 +5,7 @@ namespace lithify {
 const std::vector<std::string>& normaliser_names() {
   static const std::vector<std::string> k_names = {
       "backups",         // passwd- and its like
+      "caches",          // of apt and man
       "ldconfig-cache",  // /var/cache/ldconfig/aux-cache
       "logs",            // of apt, dpkg and update-alternatives
       "machine-id",      //
