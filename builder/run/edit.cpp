@@ -38,6 +38,12 @@ Tree fit_for_layer(Tree change) {
   return change;
 }
 
+Tree merged(std::span<const Tree> all, bool on_base) {
+  if (!on_base) return merge(all, false);
+  const Tree ours = merge(all.subspan(1), true);
+  return merge(all.front(), ours, false, OnSymlink::replace);
+}
+
 // Applies actions one after another; the later see the earlier.
 class Editor {
  public:
@@ -104,9 +110,7 @@ class Editor {
   Tree seen() const {
     std::vector<Tree> all(below_.begin(), below_.end());
     all.push_back(change_);
-    if (!on_base_) return merge(all, false);
-    const Tree ours = merge(std::span(all).subspan(1), true);
-    return merge(all.front(), ours, false, OnSymlink::replace);
+    return merged(all, on_base_);
   }
 
   const EditContext& context_;
@@ -155,6 +159,13 @@ void EditContext::warn(const std::string& text) const {
   activity.warn(place.file.empty() || place.line == 0
                     ? text
                     : fmt::format("{}:{}: {}", place.file, place.line, text));
+}
+
+Tree tree_below(const Step& step, std::span<const Tree> inputs) {
+  if (step.below > inputs.size() || (step.on_base && step.below == 0)) {
+    throw Error(Errc::internal, "a step stands on more trees than it has inputs");
+  }
+  return merged(inputs.last(step.below), step.on_base);
 }
 
 Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <tuple>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -234,13 +235,11 @@ class Changes {
     node.type = type_of(path, seen);
     node.attributes.mode = node.type == FileType::symlink ? 0777 : seen.mode & 07777;
     node.attributes.mtime = request_.mtime;
-    const bool kept = !request_.uid && before != nullptr;
-    if (kept) {
+    if (request_.owner) {
+      std::tie(node.attributes.uid, node.attributes.gid) = request_.owner(path, seen);
+    } else if (before != nullptr) {
       node.attributes.uid = before->attributes.uid;
       node.attributes.gid = before->attributes.gid;
-    } else if (request_.uid) {
-      node.attributes.uid = request_.uid(seen.uid);
-      node.attributes.gid = request_.gid(seen.gid);
     }
     return node;
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "oci/base/activity.h"
@@ -37,10 +38,11 @@ struct ChangesRequest {
   std::string shown;    // what messages call it
   // Whether changes at this path count; empty: all do.
   std::function<bool(std::string_view path)> counts = {};
-  // The owner in the image of what has this one on the disk. Empty: owners on the disk
-  // say nothing; what was there keeps its own, what is new is 0:0.
-  std::function<std::uint32_t(std::uint32_t)> uid = {};
-  std::function<std::uint32_t(std::uint32_t)> gid = {};
+  // User and group in the image of what lies at this path. Empty: owners on the disk say
+  // nothing; what was there keeps its own, what is new is 0:0.
+  std::function<std::pair<std::uint32_t, std::uint32_t>(const std::string& path,
+                                                        const Surveyed& seen)>
+      owner = {};
   std::int64_t mtime = k_constant_time;  // of all that changed
 };
 

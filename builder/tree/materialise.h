@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -19,6 +21,9 @@ struct MaterialiseOptions {
   // Names of one file are one file on the disk. Without, writing to one name leaves the
   // others as they are, on any file system: an overlay tears them apart anyway.
   bool hard_links = true;
+  // The owner on the disk of what has this one in the tree, user and group alike; for who
+  // is privileged. Empty: the same.
+  std::function<std::uint32_t(std::uint32_t)> owner = {};
   std::stop_token stop = {};
 };
 
