@@ -1,0 +1,181 @@
+#include "builder/run/run_mounts.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/store/temporary_file.h"
+
+#include "builder/run/edit.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+using oci::FileType;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint32_t k_secret_mode = 0400;
+constexpr auto k_wait = std::chrono::milliseconds(100);
+
+// A source that is one file, as a url: source is, is that file.
+const Node* only_file(const Tree& tree) {
+  if (tree.nodes().size() != 1) return nullptr;
+  const Node& node = tree.nodes().begin()->second;
+  return node.type == FileType::regular ? &node : nullptr;
+}
+
+// What of a tree is below `path`, which "" is all of; empty if it is no directory.
+Tree part_of(const Tree& tree, const std::string& path) {
+  if (path.empty()) return tree;
+  Tree::Nodes nodes;
+  const auto& all = tree.nodes();
+  nodes.emplace("", all.find(path)->second);
+  for (auto at = all.lower_bound(path + '/'); at != all.lower_bound(path + '0'); ++at)
+    nodes.emplace(at->first.substr(path.size() + 1), at->second);
+  return Tree(std::move(nodes));
+}
+
+Tree file_alone(const Node& node) {
+  Tree::Nodes nodes;
+  nodes.emplace("file", node);
+  return Tree(std::move(nodes));
+}
+
+// A directory's lock, waited for while the user has not stopped the build.
+oci::Fd take_lock(const fs::path& path, int how, const std::stop_token& stop) {
+  oci::Fd fd = oci::open_file(path, O_RDWR | O_CREAT, 0600);
+  while (::flock(fd.get(), how | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      throw oci::errno_error(errno, "locking " + path.string());
+    if (stop.stop_requested()) throw oci::Cancelled();
+    std::this_thread::sleep_for(k_wait);
+  }
+  return fd;
+}
+
+}  // namespace
+
+RunMounts::RunMounts(const Request& request, oci::Activity& activity,
+                     std::stop_token stop)
+    : request_(request), activity_(activity), stop_(std::move(stop)) {
+  std::size_t trees = 0;
+  for (const RunMount& mount : request.run.what.mounts) {
+    try {
+      switch (mount.kind) {
+        case RunMount::Kind::tree:
+          add_tree(mount, request.inputs[request.run.mount_inputs.at(trees++)]);
+          break;
+        case RunMount::Kind::cache:
+          add_cache(mount);
+          break;
+        case RunMount::Kind::secret:
+          add_secret(mount);
+          break;
+        case RunMount::Kind::temporary:
+          add_temporary(mount);
+          break;
+      }
+    } catch (Error& error) {
+      error.at(mount.place);
+      throw;
+    }
+  }
+}
+
+void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
+  const fs::path place = request_.directory / fmt::format("mount-{}", mounts_.size());
+  SandboxMount made;
+  made.target = mount.at;
+  made.read_only = !mount.write;
+  const std::string path = tree_path(mount.path);
+  const Node* file = path.empty() ? only_file(source) : nullptr;
+  if (file == nullptr && !path.empty()) {
+    const auto at = source.resolve(path);
+    const Node* node = at ? source.find(*at) : nullptr;
+    if (node == nullptr) {
+      throw Error(Errc::bad_input, fmt::format("`{}` has no {}", mount.from, mount.path));
+    }
+    if (!is_directory(*node)) file = node;
+  }
+  if (file != nullptr) {
+    lay_out(file_alone(*file), place, request_.root, activity_, stop_);
+    made.source = place / "file";
+  } else {
+    const Tree part =
+        part_of(source, path.empty() ? std::string() : *source.resolve(path));
+    lay_out(part, place, request_.root, activity_, stop_);
+    made.source = place;
+  }
+  mounts_.push_back(std::move(made));
+}
+
+// A cache is a directory of the store that the steps of all builds with its id share. It
+// belongs to 0:0 of the sandbox: the level is part of its name, because owners are.
+void RunMounts::add_cache(const RunMount& mount) {
+  const std::string name = oci::Digest::of(mount.id).hex().substr(0, 16);
+  const OwnerMap& owners = request_.root.sandbox.owners;
+  const fs::path home =
+      request_.tools.caches / fmt::format("{}-{}-{}", name, owners.zero, owners.count);
+  oci::make_directories(home / "data");
+  if (owners.zero != 0 && ::geteuid() == 0 &&
+      ::chown((home / "data").c_str(), owners.zero, owners.zero) != 0)
+    throw oci::write_error(errno, "giving away " + (home / "data").string());
+  if (!fs::exists(home / "id")) oci::write_file_atomically(home / "id", mount.id);
+  const bool alone = mount.share != RunMount::Share::shared;
+  held_.push_back(take_lock(home / "lock", alone ? LOCK_EX : LOCK_SH, stop_));
+  SandboxMount made;
+  made.source = home / "data";
+  made.target = mount.at;
+  made.read_only = false;
+  mounts_.push_back(std::move(made));
+}
+
+void RunMounts::add_secret(const RunMount& mount) {
+  const auto secret =
+      request_.tools.secret ? request_.tools.secret(mount.id) : std::nullopt;
+  if (!secret) {
+    throw Error(Errc::bad_input, fmt::format("the secret `{}` was not given", mount.id))
+        .add_hint(fmt::format("--secret id={0},src=FILE, or --secret id={0},env=VARIABLE",
+                              mount.id));
+  }
+  if (!mount.env.empty()) {
+    if (secret->find('\0') != std::string::npos)
+      throw Error(Errc::bad_input,
+                  fmt::format("the secret `{}` holds a zero byte, which no variable can "
+                              "hold",
+                              mount.id))
+          .add_hint("mount it as a file with `at:`");
+    secret_env_.push_back(mount.env + "=" + *secret);
+  }
+  if (mount.at.empty()) return;
+  SandboxMount made;
+  made.kind = SandboxMount::Kind::file;
+  made.content = *secret;
+  made.target = mount.at;
+  made.mode = k_secret_mode;
+  mounts_.push_back(std::move(made));
+}
+
+void RunMounts::add_temporary(const RunMount& mount) {
+  SandboxMount made;
+  made.kind = SandboxMount::Kind::tmpfs;
+  made.target = mount.at;
+  made.read_only = false;
+  made.mode = 01777;
+  made.size = mount.size;
+  mounts_.push_back(std::move(made));
+}
+
+}  // namespace lithify

@@ -1,0 +1,252 @@
+#include "builder/run/run_step.h"
+
+#include <algorithm>
+#include <deque>
+#include <fcntl.h>
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+#include "oci/base/fd.h"
+#include "oci/store/temporary_file.h"
+
+#include "builder/run/edit.h"
+#include "builder/run/identity.h"
+#include "builder/run/normalise.h"
+#include "builder/run/run_mounts.h"
+#include "builder/run/step_root.h"
+#include "builder/run/work_directory.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t k_last_lines = 12;
+constexpr std::size_t k_longest_line = 400;
+constexpr const char* k_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// What a command writes: all of it to a file, its lines to who watches, the last ones to
+// whoever has to tell of a failure.
+class Log {
+ public:
+  Log(const fs::path& file, oci::Activity& activity)
+      : path_(file),
+        fd_(oci::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600)),
+        activity_(activity) {}
+
+  void write(std::string_view text) {
+    oci::write_all(fd_.get(), oci::as_bytes(text), path_.string());
+    for (;;) {
+      const std::size_t end = text.find('\n');
+      if (line_.size() < k_longest_line)
+        line_.append(text.substr(0, end).substr(0, k_longest_line));
+      if (end == std::string_view::npos) return;
+      end_line();
+      text.remove_prefix(end + 1);
+    }
+  }
+  void end() {
+    if (!line_.empty()) end_line();
+  }
+
+  const fs::path& path() const { return path_; }
+  const std::deque<std::string>& last_lines() const { return last_; }
+
+ private:
+  void end_line() {
+    activity_.output(line_ + "\n");
+    last_.push_back(std::move(line_));
+    line_.clear();
+    if (last_.size() > k_last_lines) last_.pop_front();
+  }
+
+  const fs::path path_;
+  oci::Fd fd_;
+  oci::Activity& activity_;
+  std::string line_;
+  std::deque<std::string> last_;
+};
+
+std::string key_name(const Step& step, std::span<const Tree> inputs) {
+  std::vector<oci::Digest> digests;
+  for (const Tree& input : inputs)
+    digests.push_back(input.digest());
+  return step_key(step, digests).hex().substr(0, 16);
+}
+
+class RunStepWork {
+ public:
+  RunStepWork(const Step& step, const Run& run, std::span<const Tree> inputs,
+              oci::BlobStore& store, const RunTools& tools)
+      : step_(step),
+        run_(run),
+        inputs_(inputs),
+        store_(store),
+        tools_(tools),
+        probe_(probe_sandbox(tools.at_most)) {}
+
+  Tree perform(oci::Activity& activity, const std::stop_token& stop) {
+    require_sandbox();
+    const Tree below = tree_below(step_, inputs_);
+    const Identity identity = identity_in(below, run_.what.user, store_);
+    oci::make_directories(tools_.logs);
+    WorkDirectory work(tools_.work);
+    const RootTools root_tools{store_, probe_, tools_.program};
+    StepRoot root(below, work.path(), root_tools, activity, stop);
+    SandboxPlan plan = plan_for(identity);
+    plan.root = root.path();
+    const RunMounts::Request request{run_, inputs_, tools_, root_tools, work.path()};
+    RunMounts mounts(request, activity, stop);
+    plan.env.insert(plan.env.end(), mounts.secret_env().begin(),
+                    mounts.secret_env().end());
+    plan.mounts = std::move(mounts).take();
+    if (run_.what.network == Network::pinned) add_network(plan);
+    Log log(tools_.logs / (key_name(step_, inputs_) + ".log"), activity);
+    const SandboxOutcome outcome = run_sandbox(
+        plan, [&](std::string_view text) { log.write(text); }, stop);
+    log.end();
+    if (!succeeded(outcome)) fail(outcome, log, work);
+    Tree change = root.changes(outcome.made, run_.mtime, activity, stop);
+    return finish(std::move(change), below, activity);
+  }
+
+ private:
+  void require_sandbox() const {
+    if (probe_.level != SandboxLevel::none) return;
+    Error error(Errc::machine, "no command can be run on this machine");
+    for (const SandboxRemedy& remedy : probe_.remedies)
+      error.add_note(fmt::format("missing: {}", remedy.missing));
+    if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.back().cure);
+    throw error;
+  }
+
+  SandboxPlan plan_for(const Identity& identity) const {
+    const RunStep& what = run_.what;
+    SandboxPlan plan;
+    plan.level = probe_.level;
+    plan.owners = probe_.owners;
+    plan.argv = what.argv;
+    std::map<std::string, std::string> env = {
+        {"HOME", identity.home}, {"LC_ALL", "C.UTF-8"},
+        {"PATH", k_path},        {"SOURCE_DATE_EPOCH", std::to_string(run_.epoch)},
+        {"TZ", "UTC"},
+    };
+    for (const auto& [name, value] : what.env)
+      env.insert_or_assign(name, value);
+    for (const auto& [name, value] : env)
+      plan.env.push_back(name + "=" + value);
+    plan.cwd = what.cwd;
+    plan.uid = identity.uid;
+    plan.gid = identity.gid;
+    plan.groups = identity.groups;
+    plan.limits.memory = what.limits.memory;
+    plan.limits.pids = what.limits.pids;
+    plan.limits.cpu_time = std::chrono::seconds(what.limits.time);
+    plan.limits.wall_time = std::chrono::seconds(what.limits.timeout);
+    plan.cpus = what.limits.cpus;
+    return plan;
+  }
+
+  void add_network(SandboxPlan& plan) const {
+    plan.network = SandboxNetwork::host;
+    SandboxMount resolver;
+    resolver.kind = SandboxMount::Kind::file;
+    resolver.content = tools_.resolver;
+    resolver.target = "/etc/resolv.conf";
+    resolver.mode = 0644;
+    plan.mounts.push_back(std::move(resolver));
+  }
+
+  static bool succeeded(const SandboxOutcome& outcome) {
+    return outcome.exit_status == 0 && outcome.signal == 0 && !outcome.timed_out &&
+           !outcome.out_of_memory;
+  }
+
+  std::string how_it_ended(const SandboxOutcome& outcome) const {
+    if (outcome.timed_out)
+      return fmt::format("was stopped after {} seconds", run_.what.limits.timeout);
+    if (outcome.out_of_memory) return "needed more memory than it may have";
+    if (outcome.signal != 0) return fmt::format("was ended by signal {}", outcome.signal);
+    return fmt::format("ended with exit status {}", outcome.exit_status);
+  }
+
+  [[noreturn]] void fail(const SandboxOutcome& outcome, const Log& log,
+                         WorkDirectory& work) const {
+    Error error(Errc::bad_input,
+                fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
+    for (const std::string& line : log.last_lines())
+      error.add_note("| " + line);
+    error.add_note("all it wrote is in " + log.path().string());
+    if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
+    if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
+    if (tools_.keep_failed) {
+      work.keep();
+      error.add_note("its files are in " + (work.path() / "root").string());
+    } else {
+      error.add_hint("look at what it left with `--keep-failed`");
+    }
+    throw error;
+  }
+
+  Tree finish(Tree change, const Tree& below, oci::Activity& activity) const {
+    if (!run_.what.outputs.empty()) change = outputs_of(change, below);
+    Normalised normalised =
+        normalise(std::move(change), {below, run_.what.unnormalised, run_.mtime}, store_);
+    for (const std::string& note : normalised.notes)
+      activity.output(note + "\n");
+    check_pinned(normalised.change);
+    return std::move(normalised.change);
+  }
+
+  // What lies at or below one of the outputs, and that each of them is there.
+  Tree outputs_of(const Tree& change, const Tree& below) const {
+    Tree::Nodes kept;
+    for (const std::string& output : run_.what.outputs) {
+      const std::string path = tree_path(output);
+      const auto& nodes = change.nodes();
+      const auto found = nodes.find(path);
+      if (found == nodes.end() && below.find(path) == nullptr) {
+        throw Error(Errc::bad_input,
+                    fmt::format("`{}` did not make its output {}", step_.label, output));
+      }
+      if (found != nodes.end()) kept.insert(*found);
+      kept.insert(nodes.lower_bound(path + '/'), nodes.lower_bound(path + '0'));
+      if (kept.find(path) != kept.end()) add_implied_parents(kept, path, run_.mtime);
+    }
+    return Tree(std::move(kept));
+  }
+
+  void check_pinned(const Tree& change) const {
+    if (!run_.pinned || change.digest() == *run_.pinned) return;
+    throw Error(Errc::mismatch,
+                fmt::format("`{}` gave {}, but lithify.lock says {}", step_.label,
+                            change.digest().str(), run_.pinned->str()))
+        .add_note("what a command fetches from the network must be the same each time")
+        .add_hint("run `lithify lock --update` if it has changed on purpose");
+  }
+
+  const Step& step_;
+  const Run& run_;
+  const std::span<const Tree> inputs_;
+  oci::BlobStore& store_;
+  const RunTools& tools_;
+  const SandboxProbe& probe_;
+};
+
+}  // namespace
+
+Tree perform_run(const Step& step, const Run& run, std::span<const Tree> inputs,
+                 oci::BlobStore& store, const RunTools& tools, oci::Activity& activity,
+                 std::stop_token stop) {
+  return RunStepWork(step, run, inputs, store, tools).perform(activity, stop);
+}
+
+}  // namespace lithify

@@ -1,0 +1,45 @@
+// run_step: a command performed in a sandbox on the tree below it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "oci/base/activity.h"
+#include "oci/store/blob_store.h"
+
+#include "builder/plan/step.h"
+#include "builder/sandbox/sandbox.h"
+#include "builder/tree/tree.h"
+
+namespace lithify {
+
+// What commands run with. All paths are below the store.
+struct RunTools {
+  std::filesystem::path work;    // for roots, while a command runs
+  std::filesystem::path caches;  // cache mounts, a directory for each id
+  std::filesystem::path logs;    // what commands wrote
+  std::string program;           // this program's own file
+  SandboxLevel at_most = SandboxLevel::root;
+  // The secret of this id, as the user gave it; nullopt: he did not. Its content enters
+  // no key, log or tree.
+  std::function<std::optional<std::string>(const std::string& id)> secret = {};
+  std::string resolver;      // /etc/resolv.conf for network: pinned
+  bool keep_failed = false;  // the root of a command that failed stays
+};
+
+// The change that the command made to the tree below it (Step::below of the inputs),
+// without what normalisers take away; below its outputs if it names any.
+//
+// Errc::bad_input if the command fails or leaves what no image can hold: the error has
+// its last lines, and where all of them are. Errc::mismatch if a pinned result is another
+// one, Errc::machine if there is no sandbox. Safe to call from several threads.
+Tree perform_run(const Step& step, const Run& run, std::span<const Tree> inputs,
+                 oci::BlobStore& store, const RunTools& tools, oci::Activity& activity,
+                 std::stop_token stop);
+
+}  // namespace lithify
