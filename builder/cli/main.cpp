@@ -13,6 +13,7 @@
 #include "builder/cli/error_document.h"
 #include "builder/cli/interrupt.h"
 #include "builder/cli/options.h"
+#include "builder/cli/owner_process.h"
 #include "builder/cli/process.h"
 #include "builder/cli/wiring.h"
 
@@ -122,6 +123,7 @@ int start(const std::vector<std::string>& words) {
   hold_standard_streams();
   survive_failing_writes();
   share_memory_between_threads();
+  if (is_owner_process(words)) return run_owner_process(words);
   const Environment environment = read_environment();
   Options options;
   try {

@@ -26,6 +26,7 @@
 #include "builder/cli/verifying.h"
 #include "builder/run/local_executor.h"
 #include "builder/run/step_cache.h"
+#include "builder/run/work_directory.h"
 
 extern char** environ;
 
@@ -382,6 +383,14 @@ LayerCache* Session::layer_cache() {
   return layers_.get();
 }
 
+RunTools Session::run_tools() {
+  const std::filesystem::path root = store().root();
+  RunTools tools{root / "work", root / "caches", root / "logs"};
+  tools.program = std::filesystem::read_symlink("/proc/self/exe");
+  remove_dead_work(tools.work);
+  return tools;
+}
+
 Workshop Session::workshop(const Recipe& recipe) {
   if (stats_ == nullptr) stats_ = std::make_unique<StatCache>(database());
   Workshop workshop;
@@ -396,9 +405,9 @@ Workshop Session::workshop(const Recipe& recipe) {
         std::make_unique<oci::Downloader>(*client, store(), store().root() / "partial");
     mirrors = mirrors_of(recipe, apt_environment());
   }
-  workshop.executor = std::make_unique<LocalExecutor>(
-      LocalTools{contents(), *stats_, *workshop.workers, workshop.downloader.get(),
-                 std::move(mirrors), now_ns, git_index, std::move(bring_blob)});
+  workshop.executor = std::make_unique<LocalExecutor>(LocalTools{
+      contents(), *stats_, *workshop.workers, workshop.downloader.get(),
+      std::move(mirrors), now_ns, git_index, std::move(bring_blob), run_tools()});
   workshop.executor =
       std::make_unique<ImportWitness>(std::move(workshop.executor), imports_);
   const auto lookup =

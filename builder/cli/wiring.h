@@ -35,6 +35,7 @@
 #include "builder/plan/recipe.h"
 #include "builder/resolve/resolver.h"
 #include "builder/run/executor.h"
+#include "builder/run/run_step.h"
 #include "builder/tree/layer_cache.h"
 #include "builder/tree/stat_cache.h"
 
@@ -151,6 +152,7 @@ class Session {
   void tell_event(nlohmann::json event);
   oci::HttpClient* http();  // nullptr with --offline
   AptEnvironment apt_environment() const;
+  RunTools run_tools();
 
   Options options_;
   Environment environment_;

@@ -26,8 +26,11 @@ Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
     check_sound(tree.nodes());
     return tree;
   }
-  throw oci::Error(oci::Errc::bad_input, "programs cannot be run by this version")
-      .at(step.place);
+  const auto& run = std::get<Run>(step.operation);
+  Tree tree =
+      perform_run(step, run, inputs, tools_.store, tools_.run, activity, std::move(stop));
+  check_sound(tree.nodes());
+  return tree;
 }
 
 }  // namespace lithify

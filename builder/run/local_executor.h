@@ -7,6 +7,7 @@
 #include "builder/run/executor.h"
 #include "builder/run/fetch.h"
 #include "builder/run/import.h"
+#include "builder/run/run_step.h"
 #include "builder/tree/capture.h"
 
 namespace lithify {
@@ -20,6 +21,7 @@ struct LocalTools {
   std::function<std::int64_t()> now_ns;  // the clock, for files' ages alone
   GitIndex git_index = {};               // for `modes: git`
   BringBlob bring_blob = {};             // empty: --offline
+  RunTools run = {};
 };
 
 class LocalExecutor final : public Executor {

@@ -126,11 +126,11 @@ void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
 void RunMounts::add_cache(const RunMount& mount) {
   const std::string name = oci::Digest::of(mount.id).hex().substr(0, 16);
   const OwnerMap& owners = request_.root.sandbox.owners;
-  const fs::path home =
-      request_.tools.caches / fmt::format("{}-{}-{}", name, owners.zero, owners.count);
+  const fs::path home = request_.tools.caches /
+                        fmt::format("{}-{}-{}", name, owners.uid.zero, owners.uid.count);
   oci::make_directories(home / "data");
-  if (owners.zero != 0 && ::geteuid() == 0 &&
-      ::chown((home / "data").c_str(), owners.zero, owners.zero) != 0)
+  if (::geteuid() == 0 &&
+      ::chown((home / "data").c_str(), owners.uid.zero, owners.gid.zero) != 0)
     throw oci::write_error(errno, "giving away " + (home / "data").string());
   if (!fs::exists(home / "id")) oci::write_file_atomically(home / "id", mount.id);
   const bool alone = mount.share != RunMount::Share::shared;

@@ -23,13 +23,13 @@ struct RunTools {
   std::filesystem::path work;    // for roots, while a command runs
   std::filesystem::path caches;  // cache mounts, a directory for each id
   std::filesystem::path logs;    // what commands wrote
-  std::string program;           // this program's own file
+  std::string program = {};      // this program's own file
   SandboxLevel at_most = SandboxLevel::root;
   // The secret of this id, as the user gave it; nullopt: he did not. Its content enters
   // no key, log or tree.
   std::function<std::optional<std::string>(const std::string& id)> secret = {};
-  std::string resolver;      // /etc/resolv.conf for network: pinned
-  bool keep_failed = false;  // the root of a command that failed stays
+  std::string resolver = {};  // /etc/resolv.conf for network: pinned
+  bool keep_failed = false;   // the root of a command that failed stays
 };
 
 // The change that the command made to the tree below it (Step::below of the inputs),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -21,12 +22,15 @@ namespace {
 
 constexpr std::uint64_t k_max_owners = 64 << 20;
 
-std::uint32_t on_disk(const OwnerMap& owners, std::uint32_t id) {
-  if (const auto mapped = owners.on_disk(id)) return *mapped;
-  throw Error(Errc::machine, fmt::format("the owner {} of a file cannot be had here: the "
-                                         "sandbox has the ids 0 to {}",
-                                         id, owners.count - 1))
-      .add_hint("use ids below 65536");
+std::function<std::uint32_t(std::uint32_t)> on_disk(const IdMap& ids) {
+  return [ids](std::uint32_t id) {
+    if (const auto mapped = ids.on_disk(id)) return *mapped;
+    throw Error(Errc::machine,
+                fmt::format("the owner {} of a file cannot be had here: the sandbox has "
+                            "the ids 0 to {}",
+                            id, ids.count - 1))
+        .add_hint("use ids below 65536");
+  };
 }
 
 }  // namespace
@@ -37,13 +41,10 @@ void lay_out(const Tree& tree, const std::filesystem::path& directory,
   options.stop = std::move(stop);
   options.hard_links = false;
   // Who may give files away does it here, else give_away() does.
-  options.privileged = ::geteuid() == 0 && !tools.sandbox.owners_need_entering &&
-                       (tools.sandbox.owners.count > 1 || tools.sandbox.owners.zero != 0);
-  if (options.privileged) {
-    options.owner = [owners = tools.sandbox.owners](std::uint32_t id) {
-      return on_disk(owners, id);
-    };
-  }
+  const OwnerMap& owners = tools.sandbox.owners;
+  options.privileged = owners.uid.count > 1 && !tools.sandbox.owners_need_entering;
+  options.uid = on_disk(owners.uid);
+  options.gid = on_disk(owners.gid);
   materialise(tree, directory, options, activity);
 }
 
@@ -52,8 +53,18 @@ StepRoot::StepRoot(const Tree& tree, const std::filesystem::path& directory,
     : tree_(tree), tools_(tools), path_(directory / "root") {
   lay_out(tree_, path_, tools_, activity, stop);
   fd_ = oci::open_file(path_, O_RDONLY | O_DIRECTORY);
+  if (tree_.find("") == nullptr) own_root();
   made_ = survey(fd_, "the root", Closed::put_back, std::move(stop));
   if (tools_.sandbox.owners_need_entering) give_away(directory);
+}
+
+// Nobody declared it, and the sandbox's 0:0 must be able to make files in it.
+void StepRoot::own_root() const {
+  const OwnerMap& owners = tools_.sandbox.owners;
+  const bool given = tools_.sandbox.owners_need_entering || ::geteuid() != 0 ||
+                     ::fchown(fd_.get(), owners.uid.zero, owners.gid.zero) == 0;
+  if (!given || ::fchmod(fd_.get(), 0755) != 0)
+    throw oci::write_error(errno, "giving away " + path_.string());
 }
 
 void StepRoot::give_away(const std::filesystem::path& directory) {
@@ -61,16 +72,16 @@ void StepRoot::give_away(const std::filesystem::path& directory) {
   if (owners.empty()) return;
   const std::string list = directory / "owners";
   oci::write_file_atomically(list, owners_text(owners), 0600);
-  const int status = run_as_owner(tools_.sandbox.owners,
-                                  {tools_.program, "internal", "give", path_, list}, {});
+  const int status = run_as_owner(
+      tools_.sandbox.owners, {tools_.program, "internal", "give", path_, list}, {}, {});
   if (status != 0)
     throw Error(Errc::machine, "the files of the root cannot be given away");
 }
 
 Owners StepRoot::take_back() {
   const std::string list = path_.parent_path() / "taken";
-  const int status = run_as_owner(tools_.sandbox.owners,
-                                  {tools_.program, "internal", "take", path_, list}, {});
+  const int status = run_as_owner(
+      tools_.sandbox.owners, {tools_.program, "internal", "take", path_, list}, {}, {});
   if (status != 0)
     throw Error(Errc::machine, "the files of the root cannot be taken back");
   return parse_owners(oci::read_file(list, k_max_owners));
@@ -119,10 +130,10 @@ Tree StepRoot::changes(const std::vector<std::string>& mount_points, std::int64_
       return found == owners_.end() ? std::pair(0U, 0U)
                                     : std::pair(found->second.uid, found->second.gid);
     };
-  } else if (map.count > 1) {
+  } else if (map.uid.count > 1) {
     request.owner = [map](const std::string&, const Surveyed& seen) {
-      return std::pair(map.in_sandbox(seen.uid).value_or(0),
-                       map.in_sandbox(seen.gid).value_or(0));
+      return std::pair(map.uid.in_sandbox(seen.uid).value_or(0),
+                       map.gid.in_sandbox(seen.gid).value_or(0));
     };
   }
   return lithify::changes(touched, request, tools_.store, activity, std::move(stop));

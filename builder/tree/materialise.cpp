@@ -145,8 +145,8 @@ class Materialiser {
   void finish_open(int fd, const std::string& path, const Node& node) {
     const oci::Attributes& attributes = node.attributes;
     if (options_.privileged) {
-      require(::fchown(fd, owner(attributes.uid), owner(attributes.gid)),
-              "changing the owner of", path);
+      require(::fchown(fd, uid(attributes), gid(attributes)), "changing the owner of",
+              path);
     }
     for (const auto& [name, value] : attributes.xattrs) {
       if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
@@ -164,8 +164,8 @@ class Materialiser {
     const std::string name(name_of(path));
     const oci::Attributes& attributes = node.attributes;
     if (options_.privileged) {
-      require(::fchownat(parent, name.c_str(), owner(attributes.uid),
-                         owner(attributes.gid), AT_SYMLINK_NOFOLLOW),
+      require(::fchownat(parent, name.c_str(), uid(attributes), gid(attributes),
+                         AT_SYMLINK_NOFOLLOW),
               "changing the owner of", path);
     }
     if (node.type != FileType::symlink) {
@@ -176,8 +176,11 @@ class Materialiser {
             "changing the time of", path);
   }
 
-  std::uint32_t owner(std::uint32_t id) const {
-    return options_.owner ? options_.owner(id) : id;
+  std::uint32_t uid(const oci::Attributes& of) const {
+    return options_.uid ? options_.uid(of.uid) : of.uid;
+  }
+  std::uint32_t gid(const oci::Attributes& of) const {
+    return options_.gid ? options_.gid(of.gid) : of.gid;
   }
 
   int parent_fd(const std::string& path) {

@@ -21,9 +21,10 @@ struct MaterialiseOptions {
   // Names of one file are one file on the disk. Without, writing to one name leaves the
   // others as they are, on any file system: an overlay tears them apart anyway.
   bool hard_links = true;
-  // The owner on the disk of what has this one in the tree, user and group alike; for who
-  // is privileged. Empty: the same.
-  std::function<std::uint32_t(std::uint32_t)> owner = {};
+  // User and group on the disk of what has these in the tree, for who is privileged.
+  // Empty: the same.
+  std::function<std::uint32_t(std::uint32_t)> uid = {};
+  std::function<std::uint32_t(std::uint32_t)> gid = {};
   std::stop_token stop = {};
 };
 
