@@ -266,6 +266,9 @@ constexpr Flag k_flags[] = {
      set_chunk_size},
     {0, "--no-cache", "", k_build | k_push, "do every step again",
      set<&Options::no_cache>},
+    {0, "--keep-failed", "", k_build | k_push,
+     "leave the files of a command that failed where they are, to look at",
+     set<&Options::keep_failed>},
     {0, "--cache-from", "REF", k_builders,
      "take results of steps and layers from this repository of a registry, host/path, "
      "where they are not in the store; may be given several times",

@@ -46,6 +46,7 @@ struct Options {
   bool locked = false;
   bool offline = false;
   bool no_cache = false;
+  bool keep_failed = false;
   bool allow_repacked = false;
   bool push = false;
   bool push_by_digest = false;

@@ -35,6 +35,8 @@ namespace lithify {
 namespace {
 
 constexpr std::int64_t k_default_epoch = 315532800;  // 1980-01-01
+constexpr std::uint64_t k_max_secret = 1024 * 1024;
+constexpr std::uint64_t k_max_resolver = 64 * 1024;
 // 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
 constexpr std::int64_t k_last_epoch = 253402300799;
 
@@ -150,6 +152,13 @@ void Session::print(std::string_view text) {
 }
 
 namespace {
+
+// For steps with `network: pinned`, which look names up as this machine does.
+std::string resolver_of_machine() {
+  std::error_code problem;
+  if (!std::filesystem::exists("/etc/resolv.conf", problem)) return {};
+  return oci::read_file("/etc/resolv.conf", k_max_resolver);
+}
 
 // Telling must not break doing: standard error may be closed, or its disk full.
 template <class Body>
@@ -387,8 +396,29 @@ RunTools Session::run_tools() {
   const std::filesystem::path root = store().root();
   RunTools tools{root / "work", root / "caches", root / "logs"};
   tools.program = std::filesystem::read_symlink("/proc/self/exe");
+  tools.secret = [this](const std::string& id) { return secret(id); };
+  tools.resolver = resolver_of_machine();
+  tools.keep_failed = options_.keep_failed;
   remove_dead_work(tools.work);
   return tools;
+}
+
+std::optional<std::string> Session::secret(const std::string& id) const {
+  for (const SecretOption& given : options_.secrets) {
+    if (given.id != id) continue;
+    if (given.file.empty()) {
+      const auto value = environment_.find(given.variable);
+      if (value == environment_.end()) {
+        throw oci::Error(oci::Errc::bad_input,
+                         fmt::format("the variable {} of the secret `{}` is not set",
+                                     given.variable, id));
+      }
+      return value->second;
+    }
+    return oci::during([&] { return "reading the secret " + id; },
+                       [&] { return oci::read_file(given.file, k_max_secret); });
+  }
+  return std::nullopt;
 }
 
 Workshop Session::workshop(const Recipe& recipe) {

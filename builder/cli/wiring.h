@@ -153,6 +153,8 @@ class Session {
   oci::HttpClient* http();  // nullptr with --offline
   AptEnvironment apt_environment() const;
   RunTools run_tools();
+  // As --secret gives it; nullopt if it does not.
+  std::optional<std::string> secret(const std::string& id) const;
 
   Options options_;
   Environment environment_;
