@@ -18,6 +18,7 @@ namespace lithify {
 struct MaterialiseOptions {
   const oci::BlobStore& store;
   bool privileged = false;  // owners are set and devices made; the caller is root
+  std::stop_token stop = {};
   // Names of one file are one file on the disk. Without, writing to one name leaves the
   // others as they are, on any file system: an overlay tears them apart anyway.
   bool hard_links = true;
@@ -25,7 +26,6 @@ struct MaterialiseOptions {
   // Empty: the same.
   std::function<std::uint32_t(std::uint32_t)> uid = {};
   std::function<std::uint32_t(std::uint32_t)> gid = {};
-  std::stop_token stop = {};
 };
 
 // What this user or file system could not be given, in order of paths: "dev/null: a
