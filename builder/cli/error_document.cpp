@@ -24,6 +24,8 @@ const char* name_of(oci::Errc code) {
       return "stale";
     case oci::Errc::unavailable:
       return "unavailable";
+    case oci::Errc::failed:
+      return "failed";
     case oci::Errc::machine:
       return "machine";
     case oci::Errc::internal:

@@ -9,6 +9,7 @@
 #include "builder/attest/provenance.h"
 #include "builder/cli/checkout.h"
 #include "builder/cli/workspace.h"
+#include "builder/sandbox/sandbox.h"
 
 namespace lithify {
 
@@ -126,6 +127,8 @@ std::string provenance_of(const BuildFacts& facts, const ClaimSubject& subject) 
   if (!from.trees.empty()) from.checkout = clean_checkout(recipe);
   from.mode =
       is_ci(session.environment()) ? Provenance::Mode::ci : Provenance::Mode::local;
+  if (runs_commands(facts.prepared.plan.graph))
+    from.sandbox = std::string(level_name(probe_sandbox().level));
   from.version = LITHIFY_VERSION;
   return oci::during([] { return "writing provenance"; }, [&] { return from.str(); });
 }

@@ -215,6 +215,8 @@ int exit_code(const oci::Error& error) {
     case oci::Errc::denied:
     case oci::Errc::unavailable:
       return exits::k_network;
+    case oci::Errc::failed:
+      return exits::k_step_failed;
     case oci::Errc::machine:
       return exits::k_machine;
     case oci::Errc::internal:

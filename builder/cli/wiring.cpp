@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -399,8 +400,17 @@ RunTools Session::run_tools() {
   tools.secret = [this](const std::string& id) { return secret(id); };
   tools.resolver = resolver_of_machine();
   tools.keep_failed = options_.keep_failed;
+  tools.pin = [this](const std::string& key, const oci::Digest& tree) {
+    const std::lock_guard lock(pins_mutex_);
+    pins_.push_back({key, tree});
+  };
   remove_dead_work(tools.work);
   return tools;
+}
+
+std::vector<LockedOutput> Session::take_pins() {
+  const std::lock_guard lock(pins_mutex_);
+  return std::exchange(pins_, {});
 }
 
 std::optional<std::string> Session::secret(const std::string& id) const {

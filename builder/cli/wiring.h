@@ -32,6 +32,7 @@
 #include "builder/cli/registry_access.h"
 #include "builder/cli/registry_caches.h"
 #include "builder/cli/render_error.h"
+#include "builder/plan/lock.h"
 #include "builder/plan/recipe.h"
 #include "builder/resolve/resolver.h"
 #include "builder/run/executor.h"
@@ -136,6 +137,8 @@ class Session {
   Workshop workshop(const Recipe& recipe);
   // What the workshops' executors imported.
   const ImportRecord& imports() const { return imports_; }
+  // What commands with network: pinned made that no lock knew, once.
+  std::vector<LockedOutput> take_pins();
   // nullptr with --no-cache, unless there is a cache to write.
   LayerCache* layer_cache();
   // Those in registries; nullptr without --cache-from and --cache-to, and with --offline.
@@ -159,6 +162,8 @@ class Session {
   Options options_;
   Environment environment_;
   std::optional<Recorded> recorded_;
+  std::mutex pins_mutex_;
+  std::vector<LockedOutput> pins_;
   ImportRecord imports_;
   std::chrono::steady_clock::time_point start_;
   Stream out_;

@@ -1,5 +1,7 @@
 #include "builder/plan/graph.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
@@ -27,6 +29,13 @@ StepIndex Graph::add(Step step) {
   const auto [known, added] = known_.emplace(std::move(document), steps_.size());
   if (added) steps_.push_back(std::move(step));
   return known->second;
+}
+
+bool runs_commands(const Graph& graph) {
+  const auto steps = graph.steps();
+  return std::any_of(steps.begin(), steps.end(), [](const Step& step) {
+    return std::holds_alternative<Run>(step.operation);
+  });
 }
 
 }  // namespace lithify

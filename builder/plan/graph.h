@@ -25,4 +25,7 @@ class Graph {
   std::map<std::string, StepIndex> known_;  // by key document over input indexes
 };
 
+// Whether a step of it is a command.
+bool runs_commands(const Graph& graph);
+
 }  // namespace lithify

@@ -95,6 +95,12 @@ class RunStepWork {
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
+    if (run_.what.clock == StepClock::epoch) {
+      throw Error(Errc::bad_input, "`clock: epoch` is not in this version")
+          .add_hint(
+              "leave it out: the command sees the real time, and "
+              "SOURCE_DATE_EPOCH says the build's");
+    }
     const Tree below = tree_below(step_, inputs_);
     const Identity identity = identity_in(below, run_.what.user, store_);
     oci::make_directories(tools_.logs);
@@ -180,10 +186,11 @@ class RunStepWork {
 
   [[noreturn]] void fail(const SandboxOutcome& outcome, const Log& log,
                          WorkDirectory& work) const {
-    Error error(Errc::bad_input,
-                fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
-    for (const std::string& line : log.last_lines())
-      error.add_note("| " + line);
+    Error error(Errc::failed, fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
+    if (!log.last_lines().empty()) {
+      error.add_note(
+          fmt::format("the last that it wrote:\n{}", fmt::join(log.last_lines(), "\n")));
+    }
     error.add_note("all it wrote is in " + log.path().string());
     if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
     if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
@@ -203,6 +210,8 @@ class RunStepWork {
     for (const std::string& note : normalised.notes)
       activity.output(note + "\n");
     check_pinned(normalised.change);
+    if (run_.what.network == Network::pinned && !run_.pinned && tools_.pin)
+      tools_.pin(run_.lock_key, normalised.change.digest());
     return std::move(normalised.change);
   }
 

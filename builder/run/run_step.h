@@ -29,15 +29,18 @@ struct RunTools {
   // no key, log or tree.
   std::function<std::optional<std::string>(const std::string& id)> secret = {};
   std::string resolver = {};  // /etc/resolv.conf for network: pinned
-  bool keep_failed = false;   // the root of a command that failed stays
+  // Told what a command with network: pinned made, while no lock says it. Any thread.
+  std::function<void(const std::string& lock_key, const oci::Digest& tree)> pin = {};
+  bool keep_failed = false;  // the root of a command that failed stays
 };
 
 // The change that the command made to the tree below it (Step::below of the inputs),
 // without what normalisers take away; below its outputs if it names any.
 //
-// Errc::bad_input if the command fails or leaves what no image can hold: the error has
-// its last lines, and where all of them are. Errc::mismatch if a pinned result is another
-// one, Errc::machine if there is no sandbox. Safe to call from several threads.
+// Errc::failed if the command fails: the error has its last lines, and where all of them
+// are. Errc::bad_input if it leaves what no image can hold, Errc::mismatch if a pinned
+// result is another one, Errc::machine if there is no sandbox. Safe to call from several
+// threads.
 Tree perform_run(const Step& step, const Run& run, std::span<const Tree> inputs,
                  oci::BlobStore& store, const RunTools& tools, oci::Activity& activity,
                  std::stop_token stop);

@@ -173,11 +173,13 @@ class GraphRun {
   void attempt(StepIndex i, bool asked) {
     try {
       if (!asked && !readiness_.is_fetch(i) && !is_import(i)) {
-        if (auto known = cache_.find(key_of(i), steps_[i])) {
-          oci::Activity step = start(i);
-          step.end(Outcome::cached);
-          finish(i, std::move(*known));
-          return;
+        if (!is_unpinned(i)) {
+          if (auto known = cache_.find(key_of(i), steps_[i])) {
+            oci::Activity step = start(i);
+            step.end(Outcome::cached);
+            finish(i, std::move(*known));
+            return;
+          }
         }
         const std::lock_guard lock(mutex_);
         if (!readiness_.ask_inputs(i)) return;
@@ -193,7 +195,7 @@ class GraphRun {
 
   Tree perform(StepIndex i) {
     const bool keyed = !readiness_.is_fetch(i) && !is_import(i);
-    const auto key = keyed ? std::optional(key_of(i)) : std::nullopt;
+    auto key = keyed ? std::optional(key_of(i)) : std::nullopt;
     std::vector<Tree> inputs = inputs_of(i);
     oci::Activity step = start(i);
     Tree tree = executor_.execute(steps_[i], inputs, step, stops_[i].get_token());
@@ -202,6 +204,7 @@ class GraphRun {
         throw Error(Errc::internal, "a fetch gave another tree than its lock entry says");
       }
     } else if (key) {
+      if (is_unpinned(i)) key = key_once_pinned(i, tree.digest());
       remember(i, *key, tree, step);
     }
     if (step.outcome() != Outcome::cached) step.end(Outcome::done);
@@ -228,11 +231,26 @@ class GraphRun {
     cache_.note(key);
   }
 
-  oci::Digest key_of(StepIndex i) const {
+  oci::Digest key_of(StepIndex i) const { return step_key(steps_[i], inputs_named(i)); }
+
+  // The world may give something else each time until the lock says what it must give.
+  bool is_unpinned(StepIndex i) const {
+    const auto* run = std::get_if<Run>(&steps_[i].operation);
+    return run != nullptr && run->what.network == Network::pinned && !run->pinned;
+  }
+
+  // What the step is called when the lock knows its result.
+  oci::Digest key_once_pinned(StepIndex i, const oci::Digest& result) const {
+    Step pinned = steps_[i];
+    std::get<Run>(pinned.operation).pinned = result;
+    return step_key(pinned, inputs_named(i));
+  }
+
+  std::vector<oci::Digest> inputs_named(StepIndex i) const {
     std::vector<oci::Digest> digests;
     for (const StepIndex input : steps_[i].inputs)
       digests.push_back(results_[input]->digest());
-    return step_key(steps_[i], digests);
+    return digests;
   }
 
   void finish(StepIndex i, Tree tree) {

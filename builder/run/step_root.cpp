@@ -33,6 +33,17 @@ std::function<std::uint32_t(std::uint32_t)> on_disk(const IdMap& ids) {
   };
 }
 
+// Nobody declared it, and the sandbox's 0:0 must be able to make files in it.
+void own_root(const std::filesystem::path& directory, const SandboxProbe& sandbox,
+              bool privileged) {
+  const OwnerMap& owners = sandbox.owners;
+  const oci::Fd fd = oci::open_file(directory, O_RDONLY | O_DIRECTORY);
+  const bool given =
+      !privileged || ::fchown(fd.get(), owners.uid.zero, owners.gid.zero) == 0;
+  if (!given || ::fchmod(fd.get(), 0755) != 0)
+    throw oci::write_error(errno, "giving away " + directory.string());
+}
+
 }  // namespace
 
 void lay_out(const Tree& tree, const std::filesystem::path& directory,
@@ -46,6 +57,7 @@ void lay_out(const Tree& tree, const std::filesystem::path& directory,
   options.uid = on_disk(owners.uid);
   options.gid = on_disk(owners.gid);
   materialise(tree, directory, options, activity);
+  if (tree.find("") == nullptr) own_root(directory, tools.sandbox, options.privileged);
 }
 
 StepRoot::StepRoot(const Tree& tree, const std::filesystem::path& directory,
@@ -53,18 +65,8 @@ StepRoot::StepRoot(const Tree& tree, const std::filesystem::path& directory,
     : tree_(tree), tools_(tools), path_(directory / "root") {
   lay_out(tree_, path_, tools_, activity, stop);
   fd_ = oci::open_file(path_, O_RDONLY | O_DIRECTORY);
-  if (tree_.find("") == nullptr) own_root();
   made_ = survey(fd_, "the root", Closed::put_back, std::move(stop));
   if (tools_.sandbox.owners_need_entering) give_away(directory);
-}
-
-// Nobody declared it, and the sandbox's 0:0 must be able to make files in it.
-void StepRoot::own_root() const {
-  const OwnerMap& owners = tools_.sandbox.owners;
-  const bool given = tools_.sandbox.owners_need_entering || ::geteuid() != 0 ||
-                     ::fchown(fd_.get(), owners.uid.zero, owners.gid.zero) == 0;
-  if (!given || ::fchmod(fd_.get(), 0755) != 0)
-    throw oci::write_error(errno, "giving away " + path_.string());
 }
 
 void StepRoot::give_away(const std::filesystem::path& directory) {

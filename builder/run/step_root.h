@@ -42,7 +42,6 @@ class StepRoot {
                oci::Activity& activity, std::stop_token stop);
 
  private:
-  void own_root() const;
   void give_away(const std::filesystem::path& directory);
   Owners take_back();
   void remove(const std::vector<std::string>& mount_points) const;

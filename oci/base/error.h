@@ -19,6 +19,7 @@ enum class Errc {
   refused,      // what is there may not be replaced
   stale,        // the lock does not answer what the build file asks
   unavailable,  // a mirror, registry or network did not answer; a retry may help
+  failed,       // a command of the user's did not succeed
   machine,      // this machine cannot: disk full, read-only, no namespaces
   internal,     // a bug of ours
 };

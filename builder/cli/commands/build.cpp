@@ -20,6 +20,7 @@
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
 #include "builder/run/scheduler.h"
+#include "builder/sandbox/sandbox.h"
 
 namespace lithify {
 
@@ -85,6 +86,7 @@ class Build {
               ? destinations(image, further_, prepared_.workspace.recipe.directory)
               : std::vector<Destination>());
     }
+    if (pushes_) refuse_unproven();
     if (pushes_ && !session_.options().push_by_digest) refuse_partial_push();
     refuse_clashes(destinations_);
     refuse_inputs();
@@ -104,6 +106,33 @@ class Build {
           .add_hint("name one image, or use `--metadata-file`");
     if (!options.provenance.empty())
       throw refuse("--provenance", "image's provenance").add_hint("name one image");
+  }
+
+  // What a build file demands before a push, and nobody has looked at, is not fulfilled.
+  void refuse_unproven() const {
+    for (const ImagePlan& image : prepared_.plan.images) {
+      for (const VariantPlan& variant : image.variants) {
+        for (const TestRecipe& test : variant.tests) {
+          if (!test.waiver.empty()) continue;
+          throw oci::Error(oci::Errc::refused,
+                           fmt::format("the test `{}` of `{}` was not run: this version "
+                                       "runs no tests",
+                                       test.name, image.name))
+              .at(test.place)
+              .add_hint(
+                  "give the test a `waiver` with the reason, or test the image "
+                  "otherwise and leave the test out");
+        }
+      }
+      if (image.rebuild_check == RebuildCheck::never) continue;
+      throw oci::Error(oci::Errc::refused,
+                       fmt::format("the policy of `{}` wants a rebuild check, which this "
+                                   "version does not make",
+                                   image.name))
+          .add_hint(
+              "compare two builds with `lithify build --twice`, and leave "
+              "`rebuild-check` out");
+    }
   }
 
   // A tag with fewer platforms than the image has would take the others away from those
@@ -234,6 +263,10 @@ class Build {
     results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
                          session_.jobs(), activity, session_.stop());
     activity.end(oci::Outcome::done);
+    for (LockedOutput& output : session_.take_pins()) {
+      prepared_.lock.set_output(std::move(output));
+      prepared_.lock_is_new = true;
+    }
     steps_ = tally.counts();
     give_back_memory();
     times_.steps = lap();
@@ -334,7 +367,7 @@ class Build {
       session_.print(pushes_only_ ? push_lines(pushed_) : image_lines());
     }
     const std::string summary =
-        build_summary(packed_, times_, steps_) +
+        build_summary(packed_, times_, steps_) + sandbox_line() +
         (session_.caches() != nullptr ? session_.caches()->summary() : "") +
         push_summary(pushed_);
     if (session_.wants_summary()) {
@@ -347,6 +380,12 @@ class Build {
   std::string provenance() {
     const auto subjects = claim_subjects(prepared_.plan.images.front(), packed_.front());
     return provenance_of(facts(), subjects.front());
+  }
+
+  // Which sandbox commands ran in, where there were any.
+  std::string sandbox_line() const {
+    if (!runs_commands(prepared_.plan.graph)) return {};
+    return fmt::format("run    in sandbox {}\n", level_name(probe_sandbox().level));
   }
 
   std::string image_lines() const {
