@@ -15,6 +15,7 @@
 #include "builder/run/edit.h"
 #include "builder/run/identity.h"
 #include "builder/run/normalise.h"
+#include "builder/run/placed_mounts.h"
 #include "builder/run/run_mounts.h"
 #include "builder/run/step_root.h"
 #include "builder/run/work_directory.h"
@@ -114,13 +115,17 @@ class RunStepWork {
     plan.env.insert(plan.env.end(), mounts.secret_env().begin(),
                     mounts.secret_env().end());
     plan.mounts = std::move(mounts).take();
+    PlacedMounts placed(root.path(), work.path());
+    if (!probe_.mounts) placed.take(plan.mounts);
     if (run_.what.network == Network::pinned) add_network(plan);
     Log log(tools_.logs / (key_name(step_, inputs_) + ".log"), activity);
     const SandboxOutcome outcome = run_sandbox(
         plan, [&](std::string_view text) { log.write(text); }, stop);
     log.end();
     if (!succeeded(outcome)) fail(outcome, log, work);
-    Tree change = root.changes(outcome.made, run_.mtime, activity, stop);
+    std::vector<std::string> mount_points = placed.put_back();
+    mount_points.insert(mount_points.end(), outcome.made.begin(), outcome.made.end());
+    Tree change = root.changes(mount_points, run_.mtime, activity, stop);
     return finish(std::move(change), below, activity);
   }
 
