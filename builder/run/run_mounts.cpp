@@ -62,6 +62,7 @@ oci::Fd take_lock(const fs::path& path, int how, const std::stop_token& stop) {
     if (stop.stop_requested()) throw oci::Cancelled();
     std::this_thread::sleep_for(k_wait);
   }
+  ::futimens(fd.get(), nullptr);  // for `cache prune`, which keeps what is in use
   return fd;
 }
 

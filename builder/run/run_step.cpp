@@ -13,6 +13,7 @@
 #include "oci/store/temporary_file.h"
 
 #include "builder/run/edit.h"
+#include "builder/run/foreign_platform.h"
 #include "builder/run/identity.h"
 #include "builder/run/normalise.h"
 #include "builder/run/placed_mounts.h"
@@ -96,6 +97,7 @@ class RunStepWork {
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
+    require_runnable(step_.platform);
     if (run_.what.clock == StepClock::epoch) {
       throw Error(Errc::bad_input, "`clock: epoch` is not in this version")
           .add_hint(

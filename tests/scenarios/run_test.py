@@ -131,6 +131,16 @@ class Commands(Scenario):
         self.lithify("build", "--locked", "--output", f"tar={target}")
         return target
 
+    def test_prune_takes_what_commands_left(self):
+        self.shell('{run: "echo told; echo kept > /c/f", mounts: [{cache: c, at: /c}]}')
+        store = self.folder / "store"
+        self.lithify("build", store=store)
+        self.lithify("cache", "prune", "--yes", store=store)
+        self.assertEqual(len(list((store / "caches").glob("*/data/f"))), 1)
+        self.lithify("cache", "prune", "--all", "--yes", store=store)
+        self.assertEqual(list((store / "caches").iterdir()), [])
+        self.assertEqual(list((store / "logs").iterdir()), [])
+
     def test_a_secret_is_in_nothing_that_is_kept(self):
         self.shell('{run: "wc -c < /run/token > /done", '
                    'mounts: [{secret: token, at: /run/token}]}')

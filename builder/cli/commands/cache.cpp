@@ -19,6 +19,7 @@
 #include "builder/cli/text.h"
 #include "builder/plan/suggest.h"
 #include "builder/run/step_cache.h"
+#include "builder/run/work_directory.h"
 
 namespace lithify {
 
@@ -146,7 +147,7 @@ class Prune {
         oci::remove_name(store_, name.text);
       }
     }
-    return freed + prune_downloads() + prune_records();
+    return freed + prune_downloads() + prune_commands() + prune_records();
   }
 
  private:
@@ -177,6 +178,45 @@ class Prune {
       if (all_ || status.st_mtime < oldest_) freed += removed(path);
     }
     return freed;
+  }
+
+  // What commands left: their logs, what they cached for the next of their kind, and,
+  // because nobody else uses the store now, roots of those that were killed.
+  std::uint64_t prune_commands() const {
+    remove_dead_work(store_.root() / "work");
+    std::uint64_t freed = 0;
+    for (const fs::path& log : entries_of("logs")) {
+      if (is_old(log)) freed += removed(log);
+    }
+    for (const fs::path& cache : entries_of("caches")) {
+      if (!is_old(cache / "lock")) continue;
+      const std::uint64_t bytes = bytes_below(cache);
+      if (remove_all_of(cache)) freed += bytes;
+    }
+    return freed;
+  }
+
+  std::vector<fs::path> entries_of(const char* name) const {
+    const fs::path directory = store_.root() / name;
+    std::error_code problem;
+    if (!fs::is_directory(directory, problem)) return {};
+    return oci::files_in(directory);
+  }
+
+  bool is_old(const fs::path& path) const {
+    struct stat status {};
+    return all_ || (lstat(path.c_str(), &status) == 0 && status.st_mtime < oldest_);
+  }
+
+  static std::uint64_t bytes_below(const fs::path& directory) {
+    std::uint64_t bytes = 0;
+    std::error_code problem;
+    for (fs::recursive_directory_iterator at(directory, problem), end;
+         !problem && at != end; at.increment(problem)) {
+      std::error_code gone;
+      if (at->is_regular_file(gone)) bytes += at->file_size(gone);
+    }
+    return bytes;
   }
 
   std::uint64_t prune_records() {
