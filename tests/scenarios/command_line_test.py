@@ -150,7 +150,8 @@ class Operands(Process):
         self.assertIn("lithify -C . build", self.refused("build", "."))
         self.assertIn("needs a value",
                       self.lithify("build", "--metadata-file", "", status=2).stderr)
-        self.assertIn("not built yet", self.refused("diff"))
+        self.assertIn("takes two images", self.refused("diff"))
+        self.assertIn("not built yet", self.refused("test"))
 
     def test_check_looks_at_the_files_that_are_named(self):
         self.write("project/other.yaml", FILE + "nonsense: 1\n")
