@@ -45,7 +45,7 @@ class Image {
 
 const std::string k_status =
     "Package: bash\nStatus: install ok installed\nArchitecture: amd64\n"
-    "Maintainer: Matthias Klose <doko@debian.org>\nVersion: 5.2.15-2+b7\n"
+    "Maintainer: Jane Doe <jane@example.org>\nVersion: 5.2.15-2+b7\n"
     "Source: bash (5.2.15-2)\n\n"
     "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n\n"
     "Package: libstdc++6\nStatus: install ok installed\nArchitecture: amd64\n"
@@ -147,7 +147,7 @@ TEST_CASE("an inventory has the installed packages with what the lock knows of t
   CHECK(bash.name == "bash");
   CHECK(bash.version == "5.2.15-2+b7");
   CHECK(bash.source_version == "5.2.15-2");
-  CHECK(bash.maintainer == "Matthias Klose <doko@debian.org>");
+  CHECK(bash.maintainer == "Jane Doe <jane@example.org>");
   CHECK(bash.locked->sha256 == oci::Digest::of("bash"));
   CHECK(bash.copyright_file == "usr/share/doc/bash/copyright");
   CHECK(bash.licence->expression == "GPL-3.0-or-later AND LicenseRef-bash-Latex2e");
