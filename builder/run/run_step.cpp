@@ -105,6 +105,7 @@ class RunStepWork {
               "SOURCE_DATE_EPOCH says the build's");
     }
     const Tree below = tree_below(step_, inputs_);
+    require_program(below);
     const Identity identity = identity_in(below, run_.what.user, store_);
     oci::make_directories(tools_.logs);
     WorkDirectory work(tools_.work);
@@ -139,6 +140,20 @@ class RunStepWork {
       error.add_note(fmt::format("missing: {}", remedy.missing));
     if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.back().cure);
     throw error;
+  }
+
+  // The commonest mistake: a shell's script where there is no shell. Programs that a
+  // mount brings are not in the tree.
+  void require_program(const Tree& below) const {
+    const std::string& program = run_.what.argv.at(0);
+    if (!program.starts_with('/') || !run_.what.mounts.empty()) return;
+    if (below.resolve(tree_path(program))) return;
+    throw Error(Errc::bad_input,
+                fmt::format("there is no {} where the step runs", program))
+        .add_hint(
+            "stand on an image or stage that has one, or install it in a step "
+            "before; for a shell from Debian `packages: [dash]` and `symlink: "
+            "/bin/sh` with `target: dash`");
   }
 
   SandboxPlan plan_for(const Identity& identity) const {

@@ -250,3 +250,10 @@ TEST_CASE("what a command puts in the place of its mount is nobody's mount") {
   CHECK(bench.perform("rm -rf /cache; ln -s /etc /cache").nodes().empty());
   CHECK(shape_of(bench.perform("[ ! -e /cache/passwd ]; touch /out")) == "f out\n");
 }
+
+TEST_CASE("a script where there is no shell is told of before anything runs") {
+  Bench bench;
+  if (!bench.possible()) return;
+  bench.inputs = {bench.tree_with("srv/data", "x")};
+  CHECK_THROWS_WITH(bench.perform("true"), "there is no /bin/sh where the step runs");
+}
