@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "builder/run/debian_scripts.h"
+#include "builder/debian/debian_scripts.h"
 #include "builder/run/fetched_tree.h"
 
 namespace lithify {

@@ -4,9 +4,10 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/debian_install.h"
+#include "builder/debian/debian_install.h"
 #include "builder/run/edit_users.h"
 #include "builder/run/fetched_tree.h"
+#include "builder/tree/tree_path.h"
 #include "builder/tree/tree_text.h"
 
 namespace lithify {
@@ -210,28 +211,6 @@ Tree make_symlink(const SymlinkStep& what, const EditContext& context) {
   Node node = made(FileType::symlink, what.owner, 0777, context);
   node.link = what.target;
   return single(path_below_root(what.path), std::move(node));
-}
-
-std::string tree_path(std::string_view image_path) {
-  std::string path;
-  for (std::size_t begin = 0; begin < image_path.size();) {
-    const std::size_t end = std::min(image_path.find('/', begin), image_path.size());
-    const std::string_view part = image_path.substr(begin, end - begin);
-    begin = end + 1;
-    if (part.empty() || part == ".") continue;
-    if (part == ".." || is_mark(part)) {
-      throw Error(Errc::bad_input,
-                  fmt::format("the path \"{}\" holds \"{}\", which an image cannot have",
-                              image_path, part));
-    }
-    if (!path.empty()) path += '/';
-    path += part;
-  }
-  if (const char* problem = path_problem(path)) {
-    throw Error(Errc::bad_input,
-                fmt::format("the path \"{}\" {}", image_path.substr(0, 80), problem));
-  }
-  return path;
 }
 
 }  // namespace lithify

@@ -48,8 +48,4 @@ Tree make_symlink(const SymlinkStep& what, const EditContext& context);
 Tree remove_files(const RemoveStep& what, const Tree& below, const EditContext& context);
 Tree set_attributes(const AttrsStep& what, const Tree& below, const EditContext& context);
 
-// A path of the image as a tree has it: "/srv/a/" is "srv/a", "/" is "". Errc::bad_input
-// for ".." and what no layer can hold.
-std::string tree_path(std::string_view image_path);
-
 }  // namespace lithify

@@ -8,6 +8,7 @@
 #include "builder/run/edit_unpack.h"
 #include "builder/run/fetched_tree.h"
 #include "builder/run/nearest.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

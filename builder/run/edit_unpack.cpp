@@ -10,6 +10,7 @@
 #include "builder/run/archive_tree.h"
 #include "builder/run/edit.h"
 #include "builder/run/fetched_tree.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

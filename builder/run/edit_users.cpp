@@ -7,7 +7,7 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/account_files.h"
+#include "builder/debian/account_files.h"
 
 namespace lithify {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "oci/base/error.h"
 
+#include "builder/debian/lines.h"
 #include "builder/plan/suggest.h"
-#include "builder/run/lines.h"
 
 namespace lithify {
 

@@ -9,8 +9,8 @@
 
 #include "oci/base/error.h"
 
+#include "builder/debian/lines.h"
 #include "builder/plan/glob.h"
-#include "builder/run/lines.h"
 
 namespace lithify {
 

@@ -13,6 +13,7 @@
 #include "builder/run/edit.h"
 #include "builder/run/work_directory.h"
 #include "builder/tree/tree.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

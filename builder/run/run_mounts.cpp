@@ -15,6 +15,7 @@
 #include "oci/store/temporary_file.h"
 
 #include "builder/run/edit.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

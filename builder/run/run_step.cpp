@@ -20,6 +20,7 @@
 #include "builder/run/run_mounts.h"
 #include "builder/run/step_root.h"
 #include "builder/run/work_directory.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

@@ -2,8 +2,8 @@
 #include "oci/base/error.h"
 #include "oci/store/memory_store.h"
 
-#include "builder/run/debian_install.h"
-#include "builder/run/debian_package.h"
+#include "builder/debian/debian_install.h"
+#include "builder/debian/debian_package.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <string_view>
 
-#include "builder/run/debian_package.h"
-#include "builder/run/installed_root.h"
-#include "builder/run/shell_commands.h"
+#include "builder/debian/debian_package.h"
+#include "builder/debian/installed_root.h"
+#include "builder/debian/shell_commands.h"
 
 namespace lithify {
 

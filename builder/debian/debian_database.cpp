@@ -1,5 +1,5 @@
 // debian_database: as dpkg would have written it, always in one order.
-#include "builder/run/debian_database.h"
+#include "builder/debian/debian_database.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/lines.h"
+#include "builder/debian/lines.h"
 
 namespace lithify {
 namespace {

@@ -1,5 +1,5 @@
 // shell_commands: tokens first, then the few constructs that decide when a command runs.
-#include "builder/run/shell_commands.h"
+#include "builder/debian/shell_commands.h"
 
 #include <algorithm>
 #include <utility>

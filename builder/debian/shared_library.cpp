@@ -1,5 +1,5 @@
 // shared_library: as much of ELF as the dynamic section needs.
-#include "builder/run/shared_library.h"
+#include "builder/debian/shared_library.h"
 
 #include <algorithm>
 #include <vector>

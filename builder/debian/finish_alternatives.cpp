@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "builder/run/finishers.h"
-#include "builder/run/lines.h"
+#include "builder/debian/finishers.h"
+#include "builder/debian/lines.h"
 
 namespace lithify {
 namespace {

@@ -1,5 +1,5 @@
 // DropRules: by path alone, so that a rule can be told in a sentence.
-#include "builder/run/debian_drop.h"
+#include "builder/debian/debian_drop.h"
 
 #include <algorithm>
 #include <set>

@@ -5,8 +5,8 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/deb_archive.h"
-#include "builder/run/debian_install.h"
+#include "builder/debian/deb_archive.h"
+#include "builder/debian/debian_install.h"
 
 namespace lithify {
 namespace {

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "builder/run/installed_root.h"
+#include "builder/debian/installed_root.h"
 
 namespace lithify {
 

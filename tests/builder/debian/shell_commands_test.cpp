@@ -1,5 +1,5 @@
 // Reading maintainer scripts: words, quotes, here-documents, and what an install reaches.
-#include "builder/run/shell_commands.h"
+#include "builder/debian/shell_commands.h"
 
 #include "tests/support/catch.h"
 

@@ -1,5 +1,5 @@
 // install_debian: files, finishers, database, in this order, and a word about the rest.
-#include "builder/run/debian_install.h"
+#include "builder/debian/debian_install.h"
 
 #include <algorithm>
 #include <tuple>
@@ -9,12 +9,12 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/debian_database.h"
-#include "builder/run/debian_drop.h"
-#include "builder/run/debian_merge.h"
-#include "builder/run/debian_package.h"
-#include "builder/run/debian_scripts.h"
-#include "builder/run/finishers.h"
+#include "builder/debian/debian_database.h"
+#include "builder/debian/debian_drop.h"
+#include "builder/debian/debian_merge.h"
+#include "builder/debian/debian_package.h"
+#include "builder/debian/debian_scripts.h"
+#include "builder/debian/finishers.h"
 
 namespace lithify {
 namespace {

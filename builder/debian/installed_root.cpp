@@ -1,5 +1,5 @@
 // InstalledRoot: two maps kept in step, so that looking up never merges trees.
-#include "builder/run/installed_root.h"
+#include "builder/debian/installed_root.h"
 
 #include <algorithm>
 
@@ -7,7 +7,6 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/fetched_tree.h"
 #include "builder/tree/follow.h"
 
 namespace lithify {

@@ -1,5 +1,5 @@
 // debian_scripts: a table of harmless commands; everything else is worth a word.
-#include "builder/run/debian_scripts.h"
+#include "builder/debian/debian_scripts.h"
 
 #include <algorithm>
 #include <set>
@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "builder/run/finishers.h"
-#include "builder/run/shell_commands.h"
+#include "builder/debian/finishers.h"
+#include "builder/debian/shell_commands.h"
 
 namespace lithify {
 namespace {

@@ -1,5 +1,5 @@
 // UnpackedPackage: deb822 for one paragraph, and the lists beside it.
-#include "builder/run/debian_package.h"
+#include "builder/debian/debian_package.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/lines.h"
+#include "builder/debian/lines.h"
 
 namespace lithify {
 namespace {

@@ -1,5 +1,5 @@
 // finishers: the small ones, and the order of all.
-#include "builder/run/finishers.h"
+#include "builder/debian/finishers.h"
 
 #include <algorithm>
 #include <set>
@@ -8,8 +8,8 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/edit.h"
-#include "builder/run/lines.h"
+#include "builder/debian/lines.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "builder/run/finishers.h"
-#include "builder/run/lines.h"
-#include "builder/run/shared_library.h"
+#include "builder/debian/finishers.h"
+#include "builder/debian/lines.h"
+#include "builder/debian/shared_library.h"
 
 namespace lithify {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <span>
 
-#include "builder/run/debian_drop.h"
-#include "builder/run/debian_install.h"
-#include "builder/run/debian_package.h"
-#include "builder/run/installed_root.h"
+#include "builder/debian/debian_drop.h"
+#include "builder/debian/debian_install.h"
+#include "builder/debian/debian_package.h"
+#include "builder/debian/installed_root.h"
 
 namespace lithify {
 

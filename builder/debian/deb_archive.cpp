@@ -1,5 +1,5 @@
 // DebArchive: an ar reader that knows what a .deb may hold, and nothing more.
-#include "builder/run/deb_archive.h"
+#include "builder/debian/deb_archive.h"
 
 #include <algorithm>
 #include <array>

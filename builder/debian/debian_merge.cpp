@@ -1,5 +1,5 @@
 // debian_merge: first where directories lead, then who claims a path, then who gets it.
-#include "builder/run/debian_merge.h"
+#include "builder/debian/debian_merge.h"
 
 #include <algorithm>
 #include <array>

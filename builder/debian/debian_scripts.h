@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "builder/run/debian_package.h"
+#include "builder/debian/debian_package.h"
 
 namespace lithify {
 

@@ -1,5 +1,5 @@
 // Reading .debs: real shape, every refusal, and streams that end too early.
-#include "builder/run/deb_archive.h"
+#include "builder/debian/deb_archive.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "oci/layer/layer_writer.h"
 #include "oci/store/memory_store.h"
 
-#include "builder/run/debian_install.h"
+#include "builder/debian/debian_install.h"
 
 #include "tests/support/catch.h"
 

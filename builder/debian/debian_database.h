@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "builder/run/debian_package.h"
-#include "builder/run/installed_root.h"
+#include "builder/debian/debian_package.h"
+#include "builder/debian/installed_root.h"
 
 namespace lithify {
 

@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
-#include "builder/run/account_files.h"
-#include "builder/run/finishers.h"
-#include "builder/run/lines.h"
+#include "builder/debian/account_files.h"
+#include "builder/debian/finishers.h"
+#include "builder/debian/lines.h"
 
 namespace lithify {
 namespace {

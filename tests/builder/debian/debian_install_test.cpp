@@ -1,5 +1,5 @@
 // Installing unpacked packages: merging, merged /usr, finishers, database, order.
-#include "builder/run/debian_install.h"
+#include "builder/debian/debian_install.h"
 
 #include <algorithm>
 #include <chrono>
@@ -9,8 +9,8 @@
 #include "oci/base/error.h"
 #include "oci/store/memory_store.h"
 
-#include "builder/run/debian_package.h"
-#include "builder/run/debian_scripts.h"
+#include "builder/debian/debian_package.h"
+#include "builder/debian/debian_scripts.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/warnings.h"

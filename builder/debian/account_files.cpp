@@ -1,5 +1,5 @@
 // AccountFiles: lines of fields, so that what is not understood survives.
-#include "builder/run/account_files.h"
+#include "builder/debian/account_files.h"
 
 #include <charconv>
 

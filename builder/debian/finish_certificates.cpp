@@ -12,8 +12,8 @@
 
 #include "oci/base/digest.h"
 
-#include "builder/run/finishers.h"
-#include "builder/run/lines.h"
+#include "builder/debian/finishers.h"
+#include "builder/debian/lines.h"
 
 namespace lithify {
 namespace {
