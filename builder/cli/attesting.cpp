@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
+#include "oci/image/manifest_graph.h"
 #include "oci/sign/statement.h"
 
 #include "builder/cli/image_sbom.h"
@@ -47,7 +48,7 @@ const ClaimMaker& maker_of(Kind kind) {
 std::vector<ClaimSubject> claim_subjects(const ImagePlan& plan,
                                          const PackedImage& image) {
   std::vector<ClaimSubject> subjects;
-  if (image.variants.size() > 1) subjects.push_back({plan, image, image.root});
+  if (oci::is_index(image.root.media_type)) subjects.push_back({plan, image, image.root});
   for (std::size_t i = 0; i < image.variants.size(); ++i)
     subjects.push_back({plan, image, image.variants[i].manifest, i});
   return subjects;

@@ -18,7 +18,7 @@ namespace {
 // A push and what it borrows.
 struct Planned {
   const ImagePlan& plan;
-  const PackedImage& image;
+  PackedImage image;  // as it is pushed
   std::unique_ptr<oci::RegistryClient> client;
   Push push;
   std::vector<TagChange> tags = {};
@@ -191,8 +191,9 @@ std::vector<Pushed> push_all(const BuildFacts& facts,
     const ImagePlan& plan = facts.prepared.plan.images[i];
     const auto rule = sign_rule(plan, session.options(), recipe.directory);
     if (rule && !session.options().dry_run) signing.open(*rule);
+    const PackedImage image = rule ? signing.attested(*rule, plan, images[i]) : images[i];
     for (const PushTarget& target : push_targets(plan, session.options())) {
-      all.push_back(planned(session, {plan, images[i], target}, mount_from));
+      all.push_back(planned(session, {plan, image, target}, mount_from));
       all.back().rule = rule;
       mount_from.push_back(target.repository);
     }

@@ -6,6 +6,7 @@
 
 #include "oci/base/error.h"
 #include "oci/sign/attach.h"
+#include "oci/sign/index_attestation.h"
 #include "oci/sign/key_reference.h"
 
 #include "builder/cli/signing_key.h"
@@ -41,6 +42,12 @@ std::vector<std::string> names_of(const Push& push) {
     names.push_back(push.to.name() + ":" + tag.name);
   if (names.empty()) names.push_back(push.to.name());
   return names;
+}
+
+oci::Statement statement_of(const ClaimSubject& subject, Claim claim) {
+  return {{oci::Subject::of(subject.manifest.digest)},
+          std::move(claim.predicate_type),
+          std::move(claim.predicate)};
 }
 
 std::size_t attach(oci::RegistryClient& to, oci::Signer& signer, const SignRule& rule,
@@ -89,6 +96,27 @@ std::vector<std::string> shown_keys(const SignRule& rule) {
   return shown;
 }
 
+PackedImage PushSigning::attested(const SignRule& rule, const ImagePlan& plan,
+                                  const PackedImage& image) const {
+  if (!rule.index_att || rule.attest.empty()) return image;
+  std::vector<oci::IndexAttestation> all;
+  for (std::size_t i = 0; i < image.variants.size(); ++i) {
+    const ClaimSubject subject{plan, image, image.variants[i].manifest, i};
+    oci::IndexAttestation one{subject.manifest, {}};
+    one.manifest.platform = image.variants[i].platform;
+    for (const SignRule::Claim kind : rule.attest) {
+      for (Claim& claim : claims_about(facts_, subject, kind)) {
+        if (facts_.session.stop().stop_requested()) throw oci::Cancelled();
+        one.statements.push_back(statement_of(subject, std::move(claim)));
+      }
+    }
+    all.push_back(std::move(one));
+  }
+  PackedImage with = image;
+  with.root = oci::put_attested_index(facts_.session.contents(), image.root, all);
+  return with;
+}
+
 void PushSigning::open(const SignRule& rule) {
   for (const std::string& key : rule.keys) {
     if (signers_.count(key) > 0) continue;
@@ -107,9 +135,7 @@ std::size_t PushSigning::attest(const SignRule& rule, const SentImage& sent) {
     for (const SignRule::Claim kind : rule.attest) {
       for (Claim& claim : claims_about(facts_, subject, kind)) {
         if (facts_.session.stop().stop_requested()) throw oci::Cancelled();
-        oci::Statement statement{{oci::Subject::of(subject.manifest.digest)},
-                                 std::move(claim.predicate_type),
-                                 std::move(claim.predicate)};
+        const oci::Statement statement = statement_of(subject, std::move(claim));
         for (const std::string& key : rule.keys) {
           added +=
               attach(sent.push.to, *signers_.at(key), rule, statement, subject.manifest);

@@ -44,6 +44,11 @@ class PushSigning {
  public:
   explicit PushSigning(const BuildFacts& facts) : facts_(facts) {}
 
+  // The image as it is pushed: with `index_att` of the rule an index that has what is
+  // said about each platform, which is put into the session's store; else the image as it
+  // is. Needs no key.
+  PackedImage attested(const SignRule& rule, const ImagePlan& plan,
+                       const PackedImage& image) const;
   // Before anything is sent, since a passphrase may be wrong. Throws what open_signer()
   // throws, with the place of the rule.
   void open(const SignRule& rule);

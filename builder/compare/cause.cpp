@@ -200,6 +200,10 @@ class Search {
   }
 
   Cause rest() const {
+    if (difference_.field == "attestations") {
+      return {CauseKind::settings, "attestations",
+              "the images are the same; what is said about them is not"};
+    }
     if (difference_.kind == Kind::platform) {
       return {CauseKind::settings, "platforms",
               "the images are built for different platforms"};

@@ -74,6 +74,7 @@ std::optional<SignRule> read_sign(const YamlNode& sign, Problems& problems) {
   }
   rule.form = form_named(text_of(sign, "format"));
   rule.mirror_att = flag_of(sign, "mirror-att", false);
+  rule.index_att = flag_of(sign, "index-att", false);
   return rule;
 }
 

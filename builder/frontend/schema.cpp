@@ -345,6 +345,12 @@ const Shape k_sign = nullable(record({
      "`classic` for cosign 2 and podman, `bundle` for cosign 3, or both.", "both"},
     {"mirror-att", &k_boolean,
      "Whether attestations also go where cosign 2 looks for them.", "false"},
+    {"index-att", &k_boolean,
+     "Whether attestations also become members of the index that is pushed, where "
+     "`docker buildx imagetools` looks for them: its digest is then another one than "
+     "that "
+     "of the image alone.",
+     "false"},
     {"keyless", nullptr, ""},
 }));
 

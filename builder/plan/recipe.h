@@ -306,6 +306,7 @@ struct SignRule {
   std::vector<Claim> attest;  // in the order written, each once
   Form form = Form::both;
   bool mirror_att = false;  // attestations in the classic form, too
+  bool index_att = false;   // attestations as members of the index that is pushed, too
   Place place;
 };
 

@@ -103,12 +103,13 @@ struct Variant {
   Descriptor manifest;
 };
 
-// Attestations that some builders put into an index are all for "unknown/unknown".
+// What an index says about its images is none of them.
 std::vector<Variant> variants_of(const ComparedImage& image, const std::string& text) {
   if (!is_index(image.root.media_type)) return {{"", image.root}};
   std::vector<Variant> variants;
   std::map<std::string, int> seen;
   for (const Descriptor& child : Index::parse(text, "index").manifests) {
+    if (is_about_another(child)) continue;
     if (is_index(child.media_type)) {
       throw Error(Errc::bad_input, "an index within an index is not compared");
     }
@@ -122,6 +123,23 @@ std::vector<Variant> variants_of(const ComparedImage& image, const std::string& 
                 fmt::format("an index of {} images is not compared", variants.size()));
   }
   return variants;
+}
+
+// The digests of what an index says about its images.
+std::string statements_of(const ComparedImage& image, const std::string& text) {
+  std::string digests;
+  if (!is_index(image.root.media_type)) return digests;
+  for (const Descriptor& child : Index::parse(text, "index").manifests) {
+    if (!is_about_another(child)) continue;
+    digests += (digests.empty() ? "" : ", ") + child.digest.str();
+  }
+  return digests;
+}
+
+// The index without those.
+std::string text_about_images(const std::string& text) {
+  Index index = Index::parse(text, "index");
+  return std::erase_if(index.manifests, is_about_another) == 0 ? text : index.str();
 }
 
 // One image of an index: its documents, and its layers by both of their names.
@@ -202,17 +220,17 @@ class ImagesComparison {
     const bool indexes = is_index(a_.root.media_type) && is_index(b_.root.media_type);
     if (indexes) {
       pair_platforms(variants_a, variants_b);
-      documents("index", text_a, text_b);
+      documents("index", text_about_images(text_a), text_about_images(text_b));
     } else if (is_index(a_.root.media_type) != is_index(b_.root.media_type)) {
-      ImageDifference difference;
-      difference.document = "index";
-      difference.first = is_index(a_.root.media_type) ? "an index" : "one manifest";
-      difference.second = is_index(b_.root.media_type) ? "an index" : "one manifest";
-      tell(std::move(difference));
+      // An index of one image may be there for what it says about it alone.
+      const bool for_statements = variants_a.size() == 1 && variants_b.size() == 1 &&
+                                  statements_of(a_, text_a) != statements_of(b_, text_b);
+      if (!for_statements) of_two_kinds();
       single_with_index(variants_a, variants_b);
     } else {
       variant(variants_a.front().manifest, variants_b.front().manifest);
     }
+    if (told() == 0) statements(statements_of(a_, text_a), statements_of(b_, text_b));
     return std::move(result_);
   }
 
@@ -238,6 +256,25 @@ class ImagesComparison {
       lone(Kind::platform, std::nullopt, one.manifest.digest.str());
     }
     platform_.clear();
+  }
+
+  void of_two_kinds() {
+    ImageDifference difference;
+    difference.document = "index";
+    difference.first = is_index(a_.root.media_type) ? "an index" : "one manifest";
+    difference.second = is_index(b_.root.media_type) ? "an index" : "one manifest";
+    tell(std::move(difference));
+  }
+
+  // Where the images are the same, what is said about them makes the difference.
+  void statements(const std::string& a, const std::string& b) {
+    if (a == b) return;
+    ImageDifference difference;
+    difference.document = "index";
+    difference.field = "attestations";
+    if (!a.empty()) difference.first = a;
+    if (!b.empty()) difference.second = b;
+    tell(std::move(difference));
   }
 
   // The index may hold what the other is.

@@ -48,6 +48,10 @@ bool is_document(std::string_view media_type) {
          media_type == media_type::k_docker_manifest;
 }
 
+bool is_about_another(const Descriptor& entry) {
+  return entry.annotations.count("vnd.docker.reference.type") > 0;
+}
+
 std::vector<Descriptor> children(const Descriptor& which, std::string_view document) {
   if (is_index(which.media_type)) {
     return Index::parse(document, "index " + which.digest.brief()).manifests;

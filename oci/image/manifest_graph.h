@@ -21,6 +21,10 @@ bool is_index(std::string_view media_type);
 // A manifest or an index, as opposed to a blob.
 bool is_document(std::string_view media_type);
 
+// True for an entry of an index that is about another one of them, as BuildKit's
+// attestation-storage.md has it: no image, whatever its media type says.
+bool is_about_another(const Descriptor& entry);
+
 // What the document `which` is made of, in its order: an index's entries; a manifest's
 // config and layers. A subject is not among them: it is what the document is about.
 std::vector<Descriptor> children(const Descriptor& which, std::string_view document);

@@ -60,8 +60,7 @@ bool may_hold(const Descriptor& index, const Platform& wanted) {
 }
 
 bool is_image(const Descriptor& entry) {
-  return is_document(entry.media_type) &&
-         entry.annotations.count("vnd.docker.reference.type") == 0 &&
+  return is_document(entry.media_type) && !is_about_another(entry) &&
          (!entry.platform || platform_of(entry));
 }
 

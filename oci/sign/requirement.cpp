@@ -52,6 +52,10 @@ Error PolicyReport::rejection() const {
   for (const RequirementReport& requirement : requirements) {
     if (requirement.report.accepted) continue;
     Error error = requirement.report.rejection();
+    if (!unread.empty()) {
+      error.add_note(fmt::format("{} of what is attached could not be read: {}",
+                                 unread.size(), unread.front()));
+    }
     if (requirements.size() > 1) {
       Error named(Errc::untrusted, fmt::format("{}: {}", requirement.name, error.what()));
       for (const auto& note : error.notes())

@@ -7,6 +7,7 @@
 #include "oci/base/error.h"
 #include "oci/layer/layer_writer.h"
 #include "oci/sign/attach.h"
+#include "oci/sign/index_attestation.h"
 
 #include "builder/attest/reproduced.h"
 #include "builder/cli/attached_place.h"
@@ -72,9 +73,12 @@ class Reproduction {
     Rebuild rebuild(session_, scratch_, options(directory), environment(),
                     recorded(directory));
     const PackedImage& again = rebuild.run({provenance_->provenance.image}).front();
-    const Judged judged =
-        judge({*found_.images, found_.root}, {rebuild.images(), again.root},
-              surroundings(rebuild, again), session_.stop());
+    // What is said about the image is no part of what was built.
+    const oci::Descriptor bare =
+        oci::without_attestations(*found_.images, found_.root).value_or(found_.root);
+    const oci::Descriptor image = bare.digest == again.root.digest ? bare : found_.root;
+    const Judged judged = judge({*found_.images, image}, {rebuild.images(), again.root},
+                                surroundings(rebuild, again), session_.stop());
     const bool equal = judged.comparison.equal();
     const bool said = equal && session_.options().attest && attest();
     session_.end_progress();

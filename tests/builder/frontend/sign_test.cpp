@@ -30,6 +30,7 @@ TEST_CASE("a key is enough to sign with") {
   CHECK(rule->attest.empty());
   CHECK(rule->form == SignRule::Form::both);
   CHECK_FALSE(rule->mirror_att);
+  CHECK_FALSE(rule->index_att);
   CHECK(rule->place.line == 4);
 }
 
@@ -45,12 +46,13 @@ TEST_CASE("keys are written in several ways, and arguments may name them") {
 TEST_CASE("attestations stand in the order written") {
   const auto rule = sign_of(
       "{key: k, attest: [provenance, sbom-spdx, sbom-cyclonedx], format: bundle, "
-      "mirror-att: true}");
+      "mirror-att: true, index-att: true}");
   CHECK(rule->attest == std::vector<SignRule::Claim>{SignRule::Claim::provenance,
                                                      SignRule::Claim::sbom_spdx,
                                                      SignRule::Claim::sbom_cyclonedx});
   CHECK(rule->form == SignRule::Form::bundle);
   CHECK(rule->mirror_att);
+  CHECK(rule->index_att);
   CHECK(sign_of("{key: k, format: classic}")->form == SignRule::Form::classic);
 }
 

@@ -309,6 +309,44 @@ TEST_CASE("platforms are paired by name, and one that is missing is told") {
   CHECK(found[3].field == "manifests[0].platform.architecture");
 }
 
+TEST_CASE("what an index says about its images counts where the images are the same") {
+  MemoryRepository images;
+  const auto index_of = [&](const std::vector<oci::Descriptor>& manifests) {
+    oci::Index index;
+    index.manifests = manifests;
+    return put_document(images, index.str(), oci::media_type::k_index);
+  };
+  const auto image = [&](const std::string& content) {
+    return image_of(images, {layer_of(images, {file("a", content)})});
+  };
+  const auto entry = [](oci::Descriptor manifest) {
+    manifest.platform = oci::Platform{"linux", "amd64", ""};
+    return manifest;
+  };
+  const auto about = [&](const oci::Descriptor& manifest, const std::string& what) {
+    oci::Descriptor said = image_of(images, {raw_layer(images, what)});
+    said.platform = oci::Platform{"unknown", "unknown", ""};
+    said.annotations = {{"vnd.docker.reference.type", "attestation-manifest"},
+                        {"vnd.docker.reference.digest", manifest.digest.str()}};
+    return said;
+  };
+  const oci::Descriptor one = image("1"), two = image("2");
+  const oci::Descriptor bare = index_of({entry(one)});
+  const oci::Descriptor first = index_of({entry(one), about(one, "a")});
+  const oci::Descriptor second = index_of({entry(one), about(one, "b")});
+  for (const auto& [a, b] :
+       {std::pair(first, second), std::pair(first, bare), std::pair(one, first)}) {
+    const auto found = differences(images, a, b);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].document == "index");
+    CHECK(found[0].field == "attestations");
+  }
+  const auto found = differences(images, first, index_of({entry(two), about(two, "b")}));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].kind == Kind::content);
+  CHECK(differences(images, first, two).front().kind == Kind::content);
+}
+
 TEST_CASE("one document in two spellings is a difference, too") {
   MemoryRepository images;
   const TestLayer layer = layer_of(images, {file("a", "1")});
