@@ -68,15 +68,24 @@ Fd filter_file() {
 
 struct Child {
   pid_t pid = -1;
-  Fd output;
+  Fd out;
+  Fd err;  // none if both streams are one
 };
 
-Child spawn(const std::vector<std::string>& words, int filter) {
+// Returns the end to write to.
+Fd make_pipe(Fd& read_end) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw oci::write_error(errno, "making a pipe");
+  read_end = Fd(ends[0]);
+  return Fd(ends[1]);
+}
+
+enum class Streams { together, apart };
+
+Child spawn(const std::vector<std::string>& words, int filter, Streams streams) {
   Child child;
-  child.output = Fd(ends[0]);
-  const Fd write_end(ends[1]);
+  const Fd out = make_pipe(child.out);
+  const Fd err = streams == Streams::apart ? make_pipe(child.err) : Fd();
   std::vector<char*> argv;
   for (const std::string& word : words)
     argv.push_back(const_cast<char*>(word.c_str()));
@@ -84,8 +93,8 @@ Child spawn(const std::vector<std::string>& words, int filter) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), 1);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), 2);
+  ::posix_spawn_file_actions_adddup2(&actions, out.get(), 1);
+  ::posix_spawn_file_actions_adddup2(&actions, err.valid() ? err.get() : out.get(), 2);
   if (filter >= 0) ::posix_spawn_file_actions_adddup2(&actions, filter, k_filter_fd);
   const int error =
       ::posix_spawnp(&child.pid, argv[0], &actions, nullptr, argv.data(), environ);
@@ -120,24 +129,21 @@ class Watch {
   }
 
   template <class End>
-  void read(const Fd& from, const SandboxOutput& output, End end) {
-    std::array<char, 65536> buffer;
-    while (true) {
-      std::array<pollfd, 2> fds = {
-          {{from.get(), POLLIN, 0}, {ended_ ? -1 : stopped_.get(), POLLIN, 0}}};
+  void read(Child& from, const SandboxStreams& streams, End end) {
+    while (from.out.valid() || from.err.valid()) {
+      std::array<pollfd, 3> fds = {{{from.out.get(), POLLIN, 0},
+                                    {from.err.get(), POLLIN, 0},
+                                    {ended_ ? -1 : stopped_.get(), POLLIN, 0}}};
       ::poll(fds.data(), fds.size(), patience());
-      cancelled = cancelled || fds[1].revents != 0;
+      cancelled = cancelled || fds[2].revents != 0;
       timed_out = timed_out || (!cancelled && deadline_ && Clock::now() >= *deadline_);
       if ((cancelled || timed_out) && !ended_) {
         ended_ = true;
         deadline_.reset();
         end();
       }
-      if (fds[0].revents == 0) continue;
-      const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return;
-      if (output && !ended_) output({buffer.data(), static_cast<std::size_t>(got)});
+      if (fds[0].revents != 0) take(from.out, streams.out);
+      if (fds[1].revents != 0) take(from.err, streams.err);
     }
   }
 
@@ -149,6 +155,16 @@ class Watch {
     int fd;
     void operator()() const noexcept { ::eventfd_write(fd, 1); }
   };
+  void take(Fd& from, const SandboxOutput& output) const {
+    std::array<char, 65536> buffer;
+    const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) return;
+    if (got <= 0) {
+      from = Fd();
+    } else if (output && !ended_) {
+      output({buffer.data(), static_cast<std::size_t>(got)});
+    }
+  }
   int patience() const {
     if (!deadline_) return -1;
     const auto left =
@@ -185,10 +201,17 @@ std::optional<SandboxRunner> parse_runner(std::string_view name) {
   return std::nullopt;
 }
 
-SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
-                           const std::filesystem::path& box, const SandboxOutput& output,
-                           std::stop_token stop) {
-  if (runner == SandboxRunner::own) return run_sandbox(plan, output, std::move(stop));
+namespace {
+
+struct Request {
+  SandboxRunner runner;
+  const SandboxPlan& plan;
+  const std::filesystem::path& box;
+};
+
+SandboxOutcome run(const Request& request, const SandboxStreams& streams, Streams how,
+                   std::stop_token stop) {
+  const auto& [runner, plan, box] = request;
   const std::string program(runner_name(runner));
   const std::string name = "lithify-" + box.filename().string();
   const std::string state = box / "state";
@@ -203,19 +226,21 @@ SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
     write_file(box / "config.json", runtime_config(plan, files), 0600);
     words.insert(words.end(), {"--root", state, "run", "--bundle", box, name});
   }
-  Child child = spawn(words, filter.get());
+  Child child = spawn(words, filter.get(), how);
   rusage used = {};
   const auto end = [&] {
     // bubblewrap's processes die with it; a runtime's container must be asked for.
     rusage unused = {};
     if (!is_bwrap)
-      wait_for(spawn({program, "--root", state, "delete", "--force", name}, -1).pid,
+      wait_for(spawn({program, "--root", state, "delete", "--force", name}, -1,
+                     Streams::together)
+                   .pid,
                unused);
     ::kill(child.pid, SIGKILL);
   };
   Watch watch(plan, std::move(stop));
   try {
-    watch.read(child.output, output, end);
+    watch.read(child, streams, end);
   } catch (...) {
     end();
     wait_for(child.pid, used);
@@ -231,6 +256,22 @@ SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
   outcome.system_time = microseconds(used.ru_stime);
   outcome.peak_memory = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
   return outcome;
+}
+
+}  // namespace
+
+SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
+                           const std::filesystem::path& box, const SandboxOutput& output,
+                           std::stop_token stop) {
+  if (runner == SandboxRunner::own) return run_sandbox(plan, output, std::move(stop));
+  return run({runner, plan, box}, {output, nullptr}, Streams::together, std::move(stop));
+}
+
+SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
+                           const std::filesystem::path& box,
+                           const SandboxStreams& streams, std::stop_token stop) {
+  if (runner == SandboxRunner::own) return run_sandbox(plan, streams, std::move(stop));
+  return run({runner, plan, box}, streams, Streams::apart, std::move(stop));
 }
 
 }  // namespace lithify

@@ -24,5 +24,9 @@ std::optional<SandboxRunner> parse_runner(std::string_view name);
 SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
                            const std::filesystem::path& box, const SandboxOutput& output,
                            std::stop_token stop);
+// The same with the two streams apart.
+SandboxOutcome run_foreign(SandboxRunner runner, const SandboxPlan& plan,
+                           const std::filesystem::path& box,
+                           const SandboxStreams& streams, std::stop_token stop);
 
 }  // namespace lithify

@@ -146,7 +146,7 @@ int program_fd(bool on_disk) {
 
 }  // namespace
 
-Launcher::Launcher(const std::string& plan, int output, bool terminal) {
+Launcher::Launcher(const std::string& plan, const std::optional<Streams>& streams) {
   const Fd plan_fd = moved_up(sealed("plan", plan).get());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -155,9 +155,10 @@ Launcher::Launcher(const std::string& plan, int output, bool terminal) {
   const Fd theirs = moved_up(ends[1]);
   ::close(ends[1]);
   const Fd nothing = moved_up(oci::open_file("/dev/null", O_RDONLY).get());
-  const Fd out = terminal ? Fd() : moved_up(output);
+  const Fd out = streams ? moved_up(streams->out) : Fd();
+  const Fd err = streams ? moved_up(streams->err) : Fd();
   Start start = {};
-  start.streams = {terminal ? -1 : nothing.get(), out.get(), out.get(), plan_fd.get(),
+  start.streams = {streams ? nothing.get() : -1, out.get(), err.get(), plan_fd.get(),
                    theirs.get()};
   for (const bool on_disk : {false, true}) {
     start.program = program_fd(on_disk);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -13,9 +14,14 @@ namespace lithify {
 // A launcher that was started and has its plan. Killed and waited for when dropped.
 class Launcher {
  public:
-  // `output` becomes its standard output and error; with `terminal` it has our streams.
+  // What become its standard output and error, which may be the same. None: it has our
+  // streams.
+  struct Streams {
+    int out;
+    int err;
+  };
   // Errc::machine if no process can be made.
-  Launcher(const std::string& plan, int output, bool terminal);
+  Launcher(const std::string& plan, const std::optional<Streams>& streams);
   ~Launcher();
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;

@@ -94,7 +94,7 @@ Attempt attempt(SandboxLevel level, const OwnerMap& owners) {
   plan.level = level;
   plan.owners = owners;
   Attempt result;
-  SandboxSession session = converse(plan, k_wire_probe, nullptr, {});
+  SandboxSession session = converse(plan, k_wire_probe, {}, {});
   if (session.failure) {
     result.why_not = session.failure->what();
     return result;

@@ -50,6 +50,15 @@ void check(const SandboxPlan& plan) {
   }
 }
 
+SandboxOutcome run(const SandboxPlan& plan, const SessionOutput& output,
+                   std::stop_token stop) {
+  check(plan);
+  if (stop.stop_requested()) throw oci::Cancelled();
+  SandboxSession session = converse(plan, 0, output, std::move(stop));
+  if (session.failure) throw *session.failure;
+  return std::move(session.outcome);
+}
+
 }  // namespace
 
 std::string_view level_name(SandboxLevel level) {
@@ -79,11 +88,12 @@ std::optional<SandboxLevel> parse_level(std::string_view name) {
 
 SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxOutput& output,
                            std::stop_token stop) {
-  check(plan);
-  if (stop.stop_requested()) throw oci::Cancelled();
-  SandboxSession session = converse(plan, 0, output, std::move(stop));
-  if (session.failure) throw *session.failure;
-  return std::move(session.outcome);
+  return run(plan, {output, nullptr}, std::move(stop));
+}
+
+SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxStreams& streams,
+                           std::stop_token stop) {
+  return run(plan, {nullptr, &streams}, std::move(stop));
 }
 
 int run_as_owner(const OwnerMap& owners, const std::vector<std::string>& argv,
@@ -94,8 +104,7 @@ int run_as_owner(const OwnerMap& owners, const std::vector<std::string>& argv,
   plan.argv = argv;
   plan.env = env;
   plan.terminal = true;
-  const SandboxSession session =
-      converse(plan, k_wire_enter_only, nullptr, std::move(stop));
+  const SandboxSession session = converse(plan, k_wire_enter_only, {}, std::move(stop));
   if (session.failure) throw *session.failure;
   const SandboxOutcome& outcome = session.outcome;
   return outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_status;

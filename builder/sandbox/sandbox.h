@@ -144,16 +144,27 @@ struct SandboxOutcome {
   std::vector<std::string> weaker;
 };
 
-// Standard output and error of the program, in the order of writing.
+// What the program writes, as it comes.
 using SandboxOutput = std::function<void(std::string_view)>;
 
-// Runs the program and waits until it and all that it started are gone. An exit status is
+// Standard output and error apart: each in the order of writing, the two in the order in
+// which they were read. Either may be empty: what comes there is dropped.
+struct SandboxStreams {
+  SandboxOutput out;
+  SandboxOutput err;
+};
+
+// Runs the program, whose standard output and error come in the order of writing, and
+// waits until it and all that it started are gone. An exit status is
 // an outcome; that the sandbox could not be made, or argv[0] not be started, is an Error:
 // machine with the operation, errno and remedy, or bad_input for what the plan names.
 // A stop kills everything and throws Cancelled. If this process dies, so does the
 // program, with its mounts. `output` is called on this thread; it may throw, which is a
 // stop. Any thread, several at once.
 SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxOutput& output,
+                           std::stop_token stop);
+// The same with the two streams apart.
+SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxStreams& streams,
                            std::stop_token stop);
 
 // Runs a program of the host's, by its path, with our streams, as 0:0 of the map and

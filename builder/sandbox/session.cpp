@@ -69,23 +69,27 @@ Error failure_of(const WireMessage& message, std::string_view text) {
 
 class Conversation {
  public:
-  Conversation(const SandboxPlan& plan, std::uint32_t flags, std::stop_token stop)
+  Conversation(const SandboxPlan& plan, std::uint32_t flags, const SessionOutput& output,
+               std::stop_token stop)
       : plan_(plan),
+        output_(output),
         enters_((flags & k_wire_enter_only) != 0),
         stop_(stop),
         stopped_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        pipe_(plan.terminal ? Pipe() : output_pipe(plan)),
-        launcher_(encode(plan, {.flags = flags}), pipe_.write_end.get(), plan.terminal),
+        out_(plan.terminal ? Pipe() : output_pipe(plan)),
+        err_(plan.terminal || output.apart == nullptr ? Pipe() : output_pipe(plan)),
+        launcher_(encode(plan, {.flags = flags}), streams()),
         wake_(std::move(stop), Wake{stopped_.get()}) {
-    pipe_.write_end = Fd();
+    out_.write_end = Fd();
+    err_.write_end = Fd();
   }
 
-  SandboxSession run(const SandboxOutput& output) {
+  SandboxSession run() {
     if (plan_.limits.wall_time.count() > 0)
       deadline_ = Clock::now() + plan_.limits.wall_time;
     try {
-      while (control_open_ || pipe_.read_end.valid())
-        step(output);
+      while (control_open_ || out_.read_end.valid() || err_.read_end.valid())
+        step();
     } catch (...) {
       launcher_.ask_to_end();
       linger();
@@ -101,6 +105,12 @@ class Conversation {
     void operator()() const noexcept { ::eventfd_write(fd, 1); }
   };
 
+  std::optional<Launcher::Streams> streams() const {
+    if (plan_.terminal) return std::nullopt;
+    const Pipe& err = output_.apart != nullptr ? err_ : out_;
+    return Launcher::Streams{out_.write_end.get(), err.write_end.get()};
+  }
+
   int patience() const {
     if (!deadline_) return -1;
     const auto left =
@@ -108,10 +118,11 @@ class Conversation {
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
   }
 
-  void step(const SandboxOutput& output) {
-    std::array<pollfd, 3> fds = {{{control_open_ ? launcher_.control() : -1, POLLIN, 0},
-                                  {pipe_.read_end.get(), POLLIN, 0},
-                                  {cancelled_ ? -1 : stopped_.get(), POLLIN, 0}}};
+  void step() {
+    std::array<pollfd, 4> fds = {{{control_open_ ? launcher_.control() : -1, POLLIN, 0},
+                                  {out_.read_end.get(), POLLIN, 0},
+                                  {cancelled_ ? -1 : stopped_.get(), POLLIN, 0},
+                                  {err_.read_end.get(), POLLIN, 0}}};
     const int ready = ::poll(fds.data(), fds.size(), patience());
     if (ready < 0 && errno != EINTR) throw oci::errno_error(errno, "waiting for a step");
     if (deadline_ && Clock::now() >= *deadline_) run_out();
@@ -120,7 +131,10 @@ class Conversation {
       cancelled_ = true;
       end_soon();
     }
-    if (fds[1].revents != 0) take_output(output);
+    const SandboxStreams* const apart = output_.apart;
+    if (fds[1].revents != 0)
+      take_output(out_.read_end, apart != nullptr ? apart->out : output_.together);
+    if (fds[3].revents != 0) take_output(err_.read_end, apart->err);
     if (fds[0].revents != 0) take_message();
   }
 
@@ -142,12 +156,12 @@ class Conversation {
     deadline_ = Clock::now() + k_grace;
   }
 
-  void take_output(const SandboxOutput& output) {
+  void take_output(Fd& from, const SandboxOutput& output) {
     std::array<char, 65536> buffer;
-    const ssize_t got = ::read(pipe_.read_end.get(), buffer.data(), buffer.size());
+    const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) return;
     if (got <= 0) {
-      pipe_.read_end = Fd();
+      from = Fd();
     } else if (output && !cancelled_) {
       output({buffer.data(), static_cast<std::size_t>(got)});
     }
@@ -207,7 +221,8 @@ class Conversation {
   void linger() {
     const auto until = Clock::now() + k_grace;
     pollfd control = {launcher_.control(), POLLIN, 0};
-    pipe_.read_end = Fd();
+    out_.read_end = Fd();
+    err_.read_end = Fd();
     WireMessage message;
     while (Clock::now() < until) {
       if (::poll(&control, 1, 100) > 0 &&
@@ -260,10 +275,12 @@ class Conversation {
   }
 
   const SandboxPlan& plan_;
+  const SessionOutput& output_;
   bool enters_;
   std::stop_token stop_;
   Fd stopped_;
-  Pipe pipe_;
+  Pipe out_;
+  Pipe err_;  // no pipe if both streams are one
   Launcher launcher_;
   std::stop_callback<Wake> wake_;
   SandboxSession session_;
@@ -278,8 +295,8 @@ class Conversation {
 }  // namespace
 
 SandboxSession converse(const SandboxPlan& plan, std::uint32_t flags,
-                        const SandboxOutput& output, std::stop_token stop) {
-  return Conversation(plan, flags, std::move(stop)).run(output);
+                        const SessionOutput& output, std::stop_token stop) {
+  return Conversation(plan, flags, output, std::move(stop)).run();
 }
 
 }  // namespace lithify

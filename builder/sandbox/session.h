@@ -19,7 +19,13 @@ struct SandboxSession {
 // Starts a launcher with the plan, `flags` (WireFlag) beside the plan's own, and keeps
 // company with it until all is gone. Throws Cancelled after a stop, and what `output`
 // throws; failures of the launcher are in the result.
+//
+// Without streams the program's output and error are one pipe.
+struct SessionOutput {
+  SandboxOutput together = {};
+  const SandboxStreams* apart = nullptr;
+};
 SandboxSession converse(const SandboxPlan& plan, std::uint32_t flags,
-                        const SandboxOutput& output, std::stop_token stop);
+                        const SessionOutput& output, std::stop_token stop);
 
 }  // namespace lithify

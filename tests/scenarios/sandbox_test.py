@@ -217,7 +217,8 @@ class SandboxScenario(Scenario):
                   "echo text > /made; cd /work && ln -s a b && busybox mkdir -m 1770 d && "
                   "busybox touch d/f && busybox ln d/f d/g && touch /in/x; rm -r /gone; "
                   "test -e /sys/class || echo no sysfs; busybox hostname; "
-                  "echo x > /dev/full || echo full; busybox wc -c < /dev/null")
+                  "echo x > /dev/full || echo full; busybox wc -c < /dev/null; "
+                  "echo an error >&2")
         given = self.folder / f"{runner}-given"
         given.mkdir()
         (given / "given").write_text("given\n")
@@ -226,7 +227,7 @@ class SandboxScenario(Scenario):
             (root / name).write_text(name)
         self.own(root)
         ran = self.tool_run("run", f"level={self.level}", f"root={root}", f"runner={runner}",
-                            f"box={box}", f"ro={given}:/in", "file=hidden:/secret",
+                            f"box={box}", "apart=yes", f"ro={given}:/in", "file=hidden:/secret",
                             "env=PATH=/bin", "env=HOME=/", "env=A=b", "tmpfs=/tmp", "cwd=/work", "--",
                             "/bin/busybox", "sh", "-c", script)
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
@@ -245,7 +246,8 @@ class SandboxScenario(Scenario):
         # streams one by one.
         lines = sorted(line for line in ran.stdout.splitlines()
                  if not line.startswith(("PWD=", "OLDPWD=", "SHLVL=", "_=", "HOSTNAME=")))
-        return lines, found
+        errors = [line for line in ran.stderr.splitlines() if line == "an error"]
+        return lines, errors, found
 
     def test_others_make_the_same_of_a_script(self):
         runners = {"L4": ["runc"], "L2": ["bwrap"]}.get(self.level, [])
@@ -253,8 +255,10 @@ class SandboxScenario(Scenario):
         if not runners:
             self.skipTest("nobody else has this level, or none is installed")
         ours = self.made_by("own")
-        self.assertIn("made", ours[1])
-        self.assertNotIn("gone", ours[1])
+        self.assertEqual(ours[1], ["an error"])
+        self.assertNotIn("an error", ours[0])
+        self.assertIn("made", ours[2])
+        self.assertNotIn("gone", ours[2])
         self.assertIn("full", ours[0])
         for runner in runners:
             self.assertEqual(self.made_by(runner), ours, runner)

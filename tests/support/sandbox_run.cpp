@@ -23,7 +23,8 @@ constexpr const char* k_usage =
     "       sandbox_run run [NAME=VALUE…] -- PROGRAM [WORD…]\n"
     "names: level root lower upper work bind ro file tmpfs uid gid group env cwd memory "
     "pids\n"
-    "       seconds wall fsize cpus net terminal repeat runner box; bind, ro and file "
+    "       seconds wall fsize cpus net terminal repeat runner box apart; bind, ro and "
+    "file "
     "are "
     "SOURCE:TARGET\n";
 
@@ -59,6 +60,7 @@ struct Request {
   int repeat = 1;
   SandboxRunner runner = SandboxRunner::own;
   std::string box;
+  bool apart = false;
 };
 
 bool take_mount(const std::string& name, const std::string& value, SandboxPlan& plan) {
@@ -120,6 +122,8 @@ void take(const std::string& name, const std::string& value, Request& request) {
     request.runner = parse_runner(value).value();
   } else if (name == "box") {
     request.box = value;
+  } else if (name == "apart") {
+    request.apart = true;
   } else if (name == "repeat") {
     request.repeat = std::atoi(value.c_str());
   } else {
@@ -147,10 +151,16 @@ int run(Request request) {
   const auto begin = std::chrono::steady_clock::now();
   SandboxOutcome outcome;
   for (int i = 0; i < request.repeat; ++i) {
-    outcome = run_foreign(
-        request.runner, request.plan, request.box,
-        [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); },
-        {});
+    const SandboxOutput out = [](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    };
+    const SandboxOutput err = [](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stderr);
+    };
+    outcome = request.apart
+                  ? run_foreign(request.runner, request.plan, request.box,
+                                SandboxStreams{out, err}, {})
+                  : run_foreign(request.runner, request.plan, request.box, out, {});
   }
   const std::chrono::duration<double, std::milli> took =
       std::chrono::steady_clock::now() - begin;

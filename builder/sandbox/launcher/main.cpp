@@ -132,10 +132,13 @@ void raise_loopback() {
     tell(k_wire_exited);
     _exit(0);
   }
-  // /dev/stdout is opened anew by programs; where the host's pipe is not ours it did
-  // this.
-  if (!plan.has(k_wire_terminal) && ::fchown(1, plan.plan().uid, plan.plan().gid) != 0)
-    errno = 0;
+  // /dev/stdout and /dev/stderr are opened anew by programs; where the host's pipes are
+  // not ours it did this.
+  for (int stream = 1; stream <= 2; ++stream) {
+    if (!plan.has(k_wire_terminal) &&
+        ::fchown(stream, plan.plan().uid, plan.plan().gid) != 0)
+      errno = 0;
+  }
   const int signals = child_signals();
   const int program = start_program(plan, -1);
   constexpr std::uint64_t k_kill = 1u << 5;

@@ -87,6 +87,19 @@ Ran run(const SandboxPlan& plan, std::stop_token stop = {}) {
   return ran;
 }
 
+struct Apart {
+  std::string out;
+  std::string err;
+};
+
+Apart run_apart(const SandboxPlan& plan) {
+  Apart apart;
+  const SandboxStreams streams{[&](std::string_view text) { apart.out += text; },
+                               [&](std::string_view text) { apart.err += text; }};
+  run_sandbox(plan, streams, {});
+  return apart;
+}
+
 // Each level that there is, once.
 std::vector<const SandboxProbe*> levels() {
   std::vector<const SandboxProbe*> found;
@@ -119,6 +132,43 @@ int count_processes(const std::string& word) {
 }
 
 }  // namespace
+
+TEST_CASE("standard output and error come apart for who asks, each in its order") {
+  at_each_level([](const SandboxProbe& probe, Root& root) {
+    const Apart apart = run_apart(
+        plan_for(probe, root, "echo one; echo two >&2; echo three; echo four >&2"));
+    CHECK(apart.out == "one\nthree\n");
+    CHECK(apart.err == "two\nfour\n");
+    // There is no /proc to find them by.
+    if (probe.level == SandboxLevel::chroot) return;
+    const Apart reopened =
+        run_apart(plan_for(probe, root, "echo one >/dev/stdout; echo two >/dev/stderr"));
+    CHECK(reopened.out == "one\n");
+    CHECK(reopened.err == "two\n");
+  });
+}
+
+TEST_CASE("a full error stream does not hold up the other") {
+  at_each_level([](const SandboxProbe& probe, Root& root) {
+    const Apart apart = run_apart(plan_for(
+        probe, root,
+        "i=0; while [ $i -lt 3000 ]; do "
+        "echo 0123456789012345678901234567890123456789012345678901234567890123 >&2; "
+        "i=$((i+1)); done; echo end"));
+    CHECK(apart.out == "end\n");
+    CHECK(apart.err.size() == 3000 * 65);
+  });
+}
+
+TEST_CASE("whoever wants one stream alone gets it") {
+  at_each_level([](const SandboxProbe& probe, Root& root) {
+    std::string err;
+    const SandboxPlan plan = plan_for(probe, root, "echo one; echo two >&2");
+    run_sandbox(plan,
+                SandboxStreams{nullptr, [&](std::string_view text) { err += text; }}, {});
+    CHECK(err == "two\n");
+  });
+}
 
 TEST_CASE("a program's output, status and signal come back") {
   at_each_level([](const SandboxProbe& probe, Root& root) {
