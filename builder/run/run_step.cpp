@@ -33,8 +33,6 @@ namespace {
 
 constexpr std::size_t k_last_lines = 12;
 constexpr std::size_t k_longest_line = 400;
-constexpr const char* k_path =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 // What a command writes: all of it to a file, its lines to who watches, the last ones to
 // whoever has to tell of a failure.
@@ -164,8 +162,10 @@ class RunStepWork {
     plan.owners = probe_.owners;
     plan.argv = what.argv;
     std::map<std::string, std::string> env = {
-        {"HOME", identity.home}, {"LC_ALL", "C.UTF-8"},
-        {"PATH", k_path},        {"SOURCE_DATE_EPOCH", std::to_string(run_.epoch)},
+        {"HOME", identity.home},
+        {"LC_ALL", "C.UTF-8"},
+        {"PATH", k_command_path},
+        {"SOURCE_DATE_EPOCH", std::to_string(run_.epoch)},
         {"TZ", "UTC"},
     };
     for (const auto& [name, value] : what.env)

@@ -18,6 +18,10 @@
 
 namespace lithify {
 
+// Where commands find programs, unless they say otherwise.
+inline constexpr const char* k_command_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 // What commands run with. All paths are below the store.
 struct RunTools {
   std::filesystem::path work;    // for roots, while a command runs

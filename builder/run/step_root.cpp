@@ -69,6 +69,15 @@ StepRoot::StepRoot(const Tree& tree, const std::filesystem::path& directory,
   if (tools_.sandbox.owners_need_entering) give_away(directory);
 }
 
+StepRoot::~StepRoot() {
+  if (!tools_.sandbox.owners_need_entering || taken_ || all_ours_) return;
+  try {
+    take_back();
+  } catch (const std::exception&) {
+    // What is left is another's to remove.
+  }
+}
+
 void StepRoot::give_away(const std::filesystem::path& directory) {
   const Owners owners = owners_of(tree_);
   if (owners.empty()) return;
@@ -110,6 +119,7 @@ Survey StepRoot::look(std::stop_token stop) {
         !may_be_others || std::all_of(seen.begin(), seen.end(), [&](const auto& item) {
           return item.second.uid == own && item.second.gid == seen.at("").gid;
         });
+    all_ours_ = all_ours;
     if (all_ours) return seen;
   } catch (const Error& error) {
     if (!may_be_others || error.code() != Errc::bad_input) throw;

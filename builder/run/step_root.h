@@ -32,6 +32,10 @@ class StepRoot {
   // command may write to all of them, and no two names of one file.
   StepRoot(const Tree& tree, const std::filesystem::path& directory,
            const RootTools& tools, oci::Activity& activity, std::stop_token stop);
+  // Whoever made the work directory may remove all of it afterwards.
+  ~StepRoot();
+  StepRoot(const StepRoot&) = delete;
+  StepRoot& operator=(const StepRoot&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -54,6 +58,7 @@ class StepRoot {
   Survey made_;
   Owners owners_;  // of what is not 0:0 in the image, when they had to be taken back
   bool taken_ = false;
+  bool all_ours_ = false;  // nothing needs to be taken back
 };
 
 // `tree` as files for a command to look at, 0:0 and as old as in the image.

@@ -1,0 +1,213 @@
+#include "builder/run/run_commands.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "oci/base/error.h"
+
+#include "builder/run/edit.h"
+#include "builder/run/foreign_platform.h"
+#include "builder/run/identity.h"
+#include "builder/run/step_root.h"
+#include "builder/run/work_directory.h"
+#include "builder/sandbox/sandbox.h"
+
+namespace lithify {
+
+using oci::Errc;
+using oci::Error;
+
+namespace {
+
+using Unable = SequenceResult::Unable;
+
+// A command with the account that it runs as; or why there is none.
+struct Prepared {
+  const RunStep* what = nullptr;
+  Identity identity = {};
+  std::string directory = {};  // cwd, as the tree has it
+  std::string refusal = {};
+};
+
+void keep(CapturedText& to, std::string_view text) {
+  to.size += text.size();
+  to.text.append(text.substr(0, k_most_captured - to.text.size()));
+}
+
+CommandResult not_started(std::string why) {
+  CommandResult result;
+  result.end = CommandResult::End::not_started;
+  result.why = std::move(why);
+  return result;
+}
+
+bool succeeded(const CommandResult& result) {
+  return result.end == CommandResult::End::exited && result.number == 0;
+}
+
+class CommandsWork {
+ public:
+  CommandsWork(const CommandSequence& commands, const CommandRoot& where)
+      : where_(where), probe_(probe_sandbox(where.tools.at_most)) {
+    for (const RunStep& command : commands.before)
+      before_.push_back(prepare(command));
+    run_ = prepare(commands.run);
+    for (const RunStep& command : commands.after)
+      after_.push_back(prepare(command));
+  }
+
+  SequenceResult perform(oci::Activity& activity, const std::stop_token& stop) {
+    SequenceResult result;
+    result.unable = unable();
+    if (result.unable) return result;
+    WorkDirectory work(where_.tools.work);
+    const StepRoot root(with_directories(), work.path(),
+                        {where_.store, probe_, where_.tools.program}, activity, stop);
+    const std::string path = root.path();
+    bool ready = true;
+    for (const Prepared& command : before_) {
+      if (!ready) break;
+      result.before.push_back(run(command, path, stop));
+      ready = succeeded(result.before.back());
+    }
+    if (ready) result.run = run(run_, path, stop);
+    for (const Prepared& command : after_)
+      result.after.push_back(run(command, path, stop));
+    return result;
+  }
+
+ private:
+  Prepared prepare(const RunStep& command) const {
+    try {
+      return {&command, identity_in(where_.tree, command.user, where_.store),
+              tree_path(command.cwd)};
+    } catch (const Error& error) {
+      if (error.code() != Errc::bad_input) throw;
+      return {&command, {}, {}, error.what()};
+    }
+  }
+
+  std::optional<Unable> unable() const {
+    if (probe_.level == SandboxLevel::none) {
+      const bool known = !probe_.remedies.empty();
+      return Unable{"no command can be run on this machine: it allows no sandbox",
+                    known ? probe_.remedies.back().cure : ""};
+    }
+    try {
+      require_runnable(where_.platform);
+    } catch (const Error& error) {
+      return Unable{error.what(), "sudo apt-get install qemu-user-static"};
+    }
+    for (const Prepared* command : all()) {
+      const Identity& who = command->identity;
+      if (probe_.owners.uid.on_disk(who.uid) && probe_.owners.gid.on_disk(who.gid))
+        continue;
+      return Unable{fmt::format("a command cannot run as {}:{} here: the sandbox has {} "
+                                "user ids",
+                                who.uid, who.gid, probe_.owners.uid.count),
+                    probe_.remedies.empty() ? "" : probe_.remedies.back().cure};
+    }
+    return std::nullopt;
+  }
+
+  std::vector<const Prepared*> all() const {
+    std::vector<const Prepared*> commands;
+    for (const Prepared& command : before_)
+      commands.push_back(&command);
+    commands.push_back(&run_);
+    for (const Prepared& command : after_)
+      commands.push_back(&command);
+    return commands;
+  }
+
+  Tree with_directories() const {
+    Tree tree = where_.tree;
+    for (const Prepared* command : all()) {
+      const std::string& path = command->directory;
+      if (path.empty() || tree.resolve(path)) continue;
+      Tree::Nodes nodes;
+      nodes.emplace(path, implied_directory(k_constant_time));
+      add_implied_parents(nodes, path, k_constant_time);
+      try {
+        tree = merge(tree, Tree(std::move(nodes)), false);
+      } catch (const Error& error) {
+        // Something else stands in its way; the command will say so.
+        if (error.code() != Errc::bad_input) throw;
+      }
+    }
+    return tree;
+  }
+
+  CommandResult run(const Prepared& command, const std::string& root,
+                    const std::stop_token& stop) const {
+    if (!command.refusal.empty()) return not_started(command.refusal);
+    const SandboxPlan plan = plan_for(command, root);
+    CommandResult result;
+    const SandboxStreams streams{[&](std::string_view text) { keep(result.out, text); },
+                                 [&](std::string_view text) { keep(result.err, text); }};
+    try {
+      const SandboxOutcome outcome = run_sandbox(plan, streams, stop);
+      judge(outcome, *command.what, result);
+    } catch (const Error& error) {
+      if (error.code() != Errc::bad_input) throw;
+      return not_started(error.what());
+    }
+    return result;
+  }
+
+  SandboxPlan plan_for(const Prepared& command, const std::string& root) const {
+    const RunStep& what = *command.what;
+    SandboxPlan plan;
+    plan.level = probe_.level;
+    plan.owners = probe_.owners;
+    plan.root = root;
+    plan.argv = what.argv;
+    std::map<std::string, std::string> env = what.env;
+    env.emplace("HOME", command.identity.home);
+    env.emplace("PATH", k_command_path);
+    for (const auto& [name, value] : env)
+      plan.env.push_back(name + "=" + value);
+    plan.cwd = what.cwd;
+    plan.uid = command.identity.uid;
+    plan.gid = command.identity.gid;
+    plan.groups = command.identity.groups;
+    plan.limits.memory = what.limits.memory;
+    plan.limits.pids = what.limits.pids;
+    plan.limits.cpu_time = std::chrono::seconds(what.limits.time);
+    plan.limits.wall_time = std::chrono::seconds(what.limits.timeout);
+    plan.cpus = what.limits.cpus;
+    return plan;
+  }
+
+  static void judge(const SandboxOutcome& outcome, const RunStep& what,
+                    CommandResult& result) {
+    using End = CommandResult::End;
+    if (outcome.timed_out) {
+      result.end = End::timed_out;
+      result.number = static_cast<int>(what.limits.timeout);
+    } else if (outcome.out_of_memory) {
+      result.end = End::out_of_memory;
+    } else if (outcome.signal != 0) {
+      result.end = End::signalled;
+      result.number = outcome.signal;
+    } else {
+      result.number = outcome.exit_status;
+    }
+  }
+
+  const CommandRoot& where_;
+  const SandboxProbe& probe_;
+  std::vector<Prepared> before_;
+  Prepared run_;
+  std::vector<Prepared> after_;
+};
+
+}  // namespace
+
+SequenceResult perform_commands(const CommandSequence& commands, const CommandRoot& where,
+                                oci::Activity& activity, std::stop_token stop) {
+  return CommandsWork(commands, where).perform(activity, stop);
+}
+
+}  // namespace lithify
