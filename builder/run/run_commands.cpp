@@ -12,6 +12,7 @@
 #include "builder/run/step_root.h"
 #include "builder/run/work_directory.h"
 #include "builder/sandbox/sandbox.h"
+#include "builder/tree/tree_path.h"
 
 namespace lithify {
 

@@ -97,12 +97,6 @@ class RunStepWork {
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
     require_runnable(step_.platform);
-    if (run_.what.clock == StepClock::epoch) {
-      throw Error(Errc::bad_input, "`clock: epoch` is not in this version")
-          .add_hint(
-              "leave it out: the command sees the real time, and "
-              "SOURCE_DATE_EPOCH says the build's");
-    }
     const Tree below = tree_below(step_, inputs_);
     require_program(below);
     const Identity identity = identity_in(below, run_.what.user, store_);
@@ -181,6 +175,7 @@ class RunStepWork {
     plan.limits.cpu_time = std::chrono::seconds(what.limits.time);
     plan.limits.wall_time = std::chrono::seconds(what.limits.timeout);
     plan.cpus = what.limits.cpus;
+    if (what.clock == StepClock::epoch) plan.clock = SandboxClock{run_.epoch, false};
     return plan;
   }
 

@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <fcntl.h>
 #include <initializer_list>
+#include <linux/futex.h>
 #include <mutex>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -81,6 +83,14 @@ class Filter {
     check(::seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(error), number, 1, &compare),
           name);
   }
+  void trace(TracedCall call, const char* name, std::vector<scmp_arg_cmp> compare) {
+    const int number = ::seccomp_syscall_resolve_name(name);
+    if (number < 0) return;
+    check(::seccomp_rule_add_array(
+              filter_, SCMP_ACT_TRACE(static_cast<std::uint16_t>(call)), number,
+              static_cast<unsigned>(compare.size()), compare.data()),
+          name);
+  }
   std::string instructions() const {
     oci::Fd file(::memfd_create("filter", MFD_CLOEXEC));
     if (!file.valid()) throw oci::write_error(errno, "making a file in memory");
@@ -123,7 +133,27 @@ void refuse_personalities(Filter& filter) {
   }
 }
 
-std::string make(Sockets sockets) {
+// Clocks that tell the time of day; TAI is some seconds off, which is no matter.
+constexpr clockid_t k_times_of_day[] = {CLOCK_REALTIME, CLOCK_REALTIME_COARSE,
+                                        CLOCK_REALTIME_ALARM, CLOCK_TAI};
+
+void trace_clock(Filter& filter) {
+  for (const clockid_t id : k_times_of_day) {
+    const auto number = static_cast<scmp_datum_t>(id);
+    const scmp_arg_cmp which = SCMP_A0_32(SCMP_CMP_EQ, number);
+    filter.trace(TracedCall::clock_gettime, "clock_gettime", {which});
+    const scmp_arg_cmp absolute =
+        SCMP_A1_32(SCMP_CMP_MASKED_EQ, TIMER_ABSTIME, TIMER_ABSTIME);
+    filter.trace(TracedCall::clock_nanosleep, "clock_nanosleep", {which, absolute});
+  }
+  filter.trace(TracedCall::gettimeofday, "gettimeofday", {});
+  filter.trace(TracedCall::time, "time", {});
+  const scmp_arg_cmp real =
+      SCMP_A1_32(SCMP_CMP_MASKED_EQ, FUTEX_CLOCK_REALTIME, FUTEX_CLOCK_REALTIME);
+  filter.trace(TracedCall::futex, "futex", {real});
+}
+
+std::string make(Sockets sockets, Traced traced) {
   Filter filter;
   for (const char* name : k_refused)
     filter.refuse(name, EPERM);
@@ -137,17 +167,21 @@ std::string make(Sockets sockets) {
     filter.refuse_if("ioctl", EPERM, SCMP_A1_32(SCMP_CMP_EQ, request));
   refuse_sockets(filter, sockets);
   refuse_personalities(filter);
+  if (traced != Traced::nothing) trace_clock(filter);
+  if (traced == Traced::clock_and_directories)
+    filter.trace(TracedCall::getdents64, "getdents64", {});
   return filter.instructions();
 }
 
 }  // namespace
 
-const std::string& call_filter(Sockets sockets) {
+const std::string& call_filter(Sockets sockets, Traced traced) {
   static std::mutex mutex;
-  static std::array<std::string, 3> made;
+  static std::array<std::array<std::string, 3>, 3> made;
   const std::lock_guard lock(mutex);
-  std::string& one = made[static_cast<std::size_t>(sockets)];
-  if (one.empty()) one = make(sockets);
+  std::string& one =
+      made[static_cast<std::size_t>(sockets)][static_cast<std::size_t>(traced)];
+  if (one.empty()) one = make(sockets, traced);
   return one;
 }
 

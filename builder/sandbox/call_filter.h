@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,26 @@ enum class Sockets {
   none,         // and nothing keeps the host's abstract names apart either
 };
 
+// Which calls stop the program for its tracer (tracer.h). Where there is none, they fail.
+enum class Traced {
+  nothing,
+  clock,  // what tells the time of day, or waits for one
+  clock_and_directories,
+};
+// Which of them it is that stopped: what seccomp(2) hands to the tracer.
+enum class TracedCall : std::uint16_t {
+  clock_gettime = 1,
+  gettimeofday,
+  time,
+  futex,            // that waits for a time of day
+  clock_nanosleep,  // likewise
+  getdents64,
+};
+
 // The instructions (struct sock_filter) that seccomp(2) takes. Made once for each choice
 // in the life of this process; making one costs as much as starting three sandboxes. Any
 // thread. Errc::internal if libseccomp refuses.
-const std::string& call_filter(Sockets sockets);
+const std::string& call_filter(Sockets sockets, Traced traced = Traced::nothing);
 
 // The names of the system calls that are refused whatever their arguments, of those that
 // this machine's libseccomp knows.

@@ -145,12 +145,17 @@ bool has_scopes() {
                    LANDLOCK_CREATE_RULESET_VERSION) >= 6;
 }
 
+Traced traced_calls(const SandboxPlan& plan) {
+  if (plan.reversed_directories) return Traced::clock_and_directories;
+  return plan.clock ? Traced::clock : Traced::nothing;
+}
+
 // Instructions of eight bytes, aligned as the reader wants them.
 WireList encode_filter(const SandboxPlan& plan, Writer& writer) {
   const Sockets sockets = plan.level != SandboxLevel::chroot ? Sockets::own_network
                           : has_scopes()                     ? Sockets::local
                                                              : Sockets::none;
-  const std::string& bytes = call_filter(sockets);
+  const std::string& bytes = call_filter(sockets, traced_calls(plan));
   std::vector<std::uint64_t> instructions(bytes.size() / sizeof(std::uint64_t));
   std::memcpy(instructions.data(), bytes.data(), bytes.size());
   return writer.list(instructions);
@@ -165,6 +170,7 @@ std::uint32_t flags_of(const SandboxPlan& plan) {
   if (plan.network == SandboxNetwork::host) flags |= k_wire_host_network;
   if (plan.fixed_addresses) flags |= k_wire_fixed_addresses;
   if (plan.terminal) flags |= k_wire_terminal;
+  if (traced_calls(plan) != Traced::nothing) flags |= k_wire_traced;
   return flags;
 }
 
@@ -190,6 +196,7 @@ std::string encode(const SandboxPlan& plan, const EncodeOptions& options) {
   wire.cpu_seconds = static_cast<std::uint64_t>(plan.limits.cpu_time.count());
   wire.file_size = plan.limits.file_size;
   wire.cpus = plan.cpus;
+  wire.skipped = plan.skipped_processes;
   return std::move(writer).finish(wire);
 }
 

@@ -213,6 +213,11 @@ SandboxOutcome run(const Request& request, const SandboxStreams& streams, Stream
                    std::stop_token stop) {
   const auto& [runner, plan, box] = request;
   const std::string program(runner_name(runner));
+  if (plan.clock || plan.reversed_directories)
+    throw Error(Errc::bad_input,
+                "in the sandbox of " + program + " there is no clock but the real one")
+        .add_hint(
+            "leave `clock: epoch` out of the step, or `--sandbox` out of the command");
   const std::string name = "lithify-" + box.filename().string();
   const std::string state = box / "state";
   const std::vector<std::string> files = write_contents(plan, box);

@@ -152,6 +152,9 @@ Launcher::Launcher(const std::string& plan, const std::optional<Streams>& stream
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     throw oci::write_error(errno, "starting the sandbox");
   control_ = Fd(ends[0]);
+  const int on = 1;
+  if (::setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
+    throw oci::write_error(errno, "starting the sandbox");
   const Fd theirs = moved_up(ends[1]);
   ::close(ends[1]);
   const Fd nothing = moved_up(oci::open_file("/dev/null", O_RDONLY).get());

@@ -104,6 +104,15 @@ struct SandboxLimits {
 
 enum class SandboxNetwork { none, host };
 
+// What a program is told when it asks for the time of day. Every program, static ones
+// too: the calls are answered by whoever runs the sandbox (tracer.h). Clocks that count
+// from the start of something go on as they are, and so do the times that the kernel
+// gives to files.
+struct SandboxClock {
+  std::int64_t seconds = 0;  // since 1970: the time stands still there
+  bool runs = false;         // else: it is the real time, `seconds` later
+};
+
 // Everything that a program gets to see. The root is prepared by the caller with the
 // owners of `owners`, and nobody else changes it meanwhile; what is left of it afterwards
 // is the caller's too. /dev, /proc and /sys are the sandbox's own.
@@ -124,6 +133,10 @@ struct SandboxPlan {
   SandboxNetwork network = SandboxNetwork::none;
   unsigned cpus = 0;  // how many it may see and use; 0: all
   bool fixed_addresses = true;
+  std::optional<SandboxClock> clock;  // nullopt: the real time
+  // For telling what a program makes of chance:
+  bool reversed_directories = false;  // the other way round, as far as one reading goes
+  unsigned skipped_processes = 0;     // ids that nobody gets; at L1 none is skipped
   // A person sits in front of it: the three standard streams are ours, nothing is
   // captured.
   bool terminal = false;

@@ -19,6 +19,7 @@
 #include "builder/sandbox/launcher/wire.h"
 #include "builder/sandbox/launcher_program.h"
 #include "builder/sandbox/owner_map.h"
+#include "builder/sandbox/tracer.h"
 
 namespace lithify {
 
@@ -65,6 +66,25 @@ Error failure_of(const WireMessage& message, std::string_view text) {
     return Error(Errc::bad_input, std::string(text) + ": " + reason);
   return Error(Errc::machine,
                "the sandbox cannot be made: " + std::string(text) + ": " + reason);
+}
+
+// One message, and who sent it as this process counts processes.
+ssize_t receive(int control, WireMessage& message, pid_t& sender) {
+  iovec bytes = {&message, sizeof message};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> extra;
+  msghdr header = {};
+  header.msg_iov = &bytes;
+  header.msg_iovlen = 1;
+  header.msg_control = extra.data();
+  header.msg_controllen = extra.size();
+  const ssize_t got = ::recvmsg(control, &header, MSG_CMSG_CLOEXEC);
+  if (got < 0) return got;
+  const cmsghdr* const first = CMSG_FIRSTHDR(&header);
+  if (first == nullptr || first->cmsg_type != SCM_CREDENTIALS) return got;
+  ucred who = {};
+  std::memcpy(&who, CMSG_DATA(first), sizeof who);
+  sender = who.pid;
+  return got;
 }
 
 class Conversation {
@@ -169,7 +189,8 @@ class Conversation {
 
   void take_message() {
     WireMessage message;
-    const ssize_t got = ::recv(launcher_.control(), &message, sizeof message, 0);
+    pid_t sender = 0;
+    const ssize_t got = receive(launcher_.control(), message, sender);
     if (got < 0 && errno == EINTR) return;
     if (got != sizeof message) {
       control_open_ = false;
@@ -180,6 +201,8 @@ class Conversation {
     switch (message.kind) {
       case k_wire_wants_ids:
         return allow();
+      case k_wire_held:
+        return trace(sender);
       case k_wire_failed:
         if (!session_.failure) session_.failure = failure_of(message, text);
         return;
@@ -215,6 +238,15 @@ class Conversation {
     const char byte = 'g';
     [[maybe_unused]] const ssize_t ignored =
         ::send(launcher_.control(), &byte, 1, MSG_NOSIGNAL);
+  }
+
+  void trace(pid_t program) {
+    try {
+      tracer_.emplace(program, plan_);
+    } catch (Error& error) {
+      session_.failure = std::move(error);
+      launcher_.ask_to_end();
+    }
   }
 
   // After an exception nobody listens any more, but nothing may be left either.
@@ -259,6 +291,8 @@ class Conversation {
     outcome.system_time = microseconds(used.ru_stime);
     outcome.peak_memory = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
     if (cancelled_) throw oci::Cancelled();
+    if (tracer_ && tracer_->missed())
+      outcome.weaker.push_back("a program saw the real time, or directories as they are");
     if (enters_ && !session_.failure) {
       exited_ = true;
       status_ = launcher;
@@ -280,7 +314,8 @@ class Conversation {
   std::stop_token stop_;
   Fd stopped_;
   Pipe out_;
-  Pipe err_;  // no pipe if both streams are one
+  Pipe err_;                      // no pipe if both streams are one
+  std::optional<Tracer> tracer_;  // ends when the launcher and all below it have
   Launcher launcher_;
   std::stop_callback<Wake> wake_;
   SandboxSession session_;

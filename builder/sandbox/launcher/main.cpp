@@ -139,6 +139,11 @@ void raise_loopback() {
         ::fchown(stream, plan.plan().uid, plan.plan().gid) != 0)
       errno = 0;
   }
+  for (std::uint32_t i = 0; i < plan.plan().skipped; ++i) {
+    const pid_t nobody = ::fork();
+    if (nobody == 0) _exit(0);
+    if (nobody > 0) ::waitpid(nobody, nullptr, 0);
+  }
   const int signals = child_signals();
   const int program = start_program(plan, -1);
   constexpr std::uint64_t k_kill = 1u << 5;

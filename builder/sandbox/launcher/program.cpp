@@ -67,6 +67,11 @@ void become_user(const PlanReader& plan) {
 
 [[noreturn]] void run_program(const PlanReader& plan, int landlock_root) {
   const WirePlan& wire = plan.plan();
+  if (plan.has(k_wire_traced)) {
+    ::prctl(PR_SET_DUMPABLE, 1);  // changing ids cleared it
+    tell(k_wire_held);
+    ::raise(SIGSTOP);
+  }
   ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   set_limits(wire);
   set_cpus(wire.cpus);

@@ -60,6 +60,7 @@ enum WireFlag : std::uint32_t {
   k_wire_terminal = 1u << 5,
   k_wire_probe = 1u << 6,       // try everything, run nothing
   k_wire_enter_only = 1u << 7,  // a user namespace and nothing else
+  k_wire_traced = 1u << 8,      // the program stops for the host to trace it
 };
 
 struct WirePlan {
@@ -88,7 +89,7 @@ struct WirePlan {
   std::uint64_t cpu_seconds = 0;
   std::uint64_t file_size = 0;
   std::uint32_t cpus = 0;
-  std::uint32_t padding = 0;
+  std::uint32_t skipped = 0;  // process ids
 };
 
 enum WireMessageKind : std::uint32_t {
@@ -100,6 +101,7 @@ enum WireMessageKind : std::uint32_t {
   k_wire_exited = 6,     // value: as waitpid gives it
   k_wire_out_of_memory = 7,
   k_wire_offers = 8,  // a probe: text names what worked
+  k_wire_held = 9,    // from the program's process, which stops now
 };
 
 struct WireMessage {

@@ -131,6 +131,16 @@ TEST_CASE("a command knows nothing of who runs it") {
         "uid=0(root) gid=0(root)\n0022\n");
 }
 
+TEST_CASE("with clock: epoch a command sees the build's time and no other") {
+  Bench bench;
+  if (!bench.possible()) return;
+  bench.run.epoch = 1'000'000'000;
+  bench.run.what.clock = lithify::StepClock::epoch;
+  const Tree change = bench.perform("date +%s > /date; sleep 0.01; date +%s >> /date");
+  CHECK(bench.text_of(change, "date") == "1000000000\n1000000000\n");
+  CHECK(change.find("date")->attributes.mtime == lithify::k_constant_time);
+}
+
 TEST_CASE("files belong to whom the command gave them") {
   Bench bench;
   if (!bench.possible()) return;
