@@ -71,11 +71,13 @@ std::string build_summary(const std::vector<PackedImage>& images, const BuildTim
   const unsigned all = steps.done + steps.cached;
   const std::string push =
       times.push.count() > 0 ? " · push " + human_duration(times.push) : "";
+  const std::string tests =
+      times.tests.count() > 0 ? " · tests " + human_duration(times.tests) : "";
   text += fmt::format(
-      "time   {}   resolve {} · steps {} · pack {} · outputs {}{}\n"
+      "time   {}   resolve {} · steps {} · pack {}{} · outputs {}{}\n"
       "cache  {} of {} {}\n",
       human_duration(times.all), human_duration(times.resolve),
-      human_duration(times.steps), human_duration(times.pack),
+      human_duration(times.steps), human_duration(times.pack), tests,
       human_duration(times.outputs), push, steps.cached, all,
       all == 1 ? "step" : "steps");
   return text;

@@ -16,6 +16,7 @@ struct BuildTimes {
   std::chrono::milliseconds resolve{0};
   std::chrono::milliseconds steps{0};
   std::chrono::milliseconds pack{0};
+  std::chrono::milliseconds tests{0};
   std::chrono::milliseconds outputs{0};
   std::chrono::milliseconds cache{0};
   std::chrono::milliseconds push{0};

@@ -31,6 +31,7 @@ constexpr std::array k_commands = {
     Command{"lock", run_lock},
     Command{"check", run_check},
     Command{"plan", run_plan},
+    Command{"test", run_test},
     Command{"push", run_push},
     Command{"pull", run_pull},
     Command{"copy", run_copy},

@@ -166,18 +166,19 @@ void set(Options& options, std::string_view) {
   options.*Member = true;
 }
 
-constexpr unsigned k_readers = k_build | k_lock | k_check | k_plan | k_push | k_sbom;
-constexpr unsigned k_builders = k_build | k_plan | k_push | k_sbom;
+constexpr unsigned k_readers =
+    k_build | k_lock | k_check | k_plan | k_push | k_sbom | k_test;
+constexpr unsigned k_builders = k_build | k_plan | k_push | k_sbom | k_test;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
                               k_tag | k_join | k_login | k_doctor | k_sign | k_attest |
-                              k_verify | k_diff | k_reproduce | k_sbom;
+                              k_verify | k_diff | k_reproduce | k_sbom | k_test;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
      set_text<&Options::file>},
     {0, "--arg", "NAME=VALUE", k_readers | k_reproduce,
      "set an argument of the build file", add_argument},
-    {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce,
+    {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce | k_test,
      "what `run` steps may mount by this name: a file, or a variable with "
      "id=NAME,env=VAR; "
      "it is kept nowhere",
@@ -264,9 +265,14 @@ constexpr Flag k_flags[] = {
     {0, "--chunk-size", "SIZE", k_build | k_push | k_copy | k_join,
      "send blobs in pieces of this size where one request is refused, as 16M",
      set_chunk_size},
-    {0, "--no-cache", "", k_build | k_push, "do every step again",
+    {0, "--no-cache", "", k_build | k_push | k_test, "do every step and test again",
      set<&Options::no_cache>},
-    {0, "--keep-failed", "", k_build | k_push,
+    {0, "--skip-tests", "", k_build | k_push,
+     "run no tests; a push then refuses images with tests that have no waiver",
+     set<&Options::skip_tests>},
+    {0, "--junit", "FILE", k_build | k_push | k_test,
+     "write what came of the tests as JUnit XML", set_text<&Options::junit>},
+    {0, "--keep-failed", "", k_build | k_push | k_test,
      "leave the files of a command that failed where they are, to look at",
      set<&Options::keep_failed>},
     {0, "--cache-from", "REF", k_builders,
@@ -305,7 +311,8 @@ constexpr Flag k_flags[] = {
      set<&Options::check>},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
-    {'j', "--jobs", "N", k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce,
+    {'j', "--jobs", "N",
+     k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce | k_test,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -348,6 +355,11 @@ constexpr CommandText k_commands[] = {
     {"plan", k_plan, "[IMAGE…]", k_any, "show what a build would do",
      "Lists the steps with what is cached, the downloads with their sizes, packages "
      "whose scripts are not imitated, and where each setting came from. Builds nothing."},
+    {"test", k_test, "[IMAGE…]", k_any, "run the tests of images",
+     "Builds what is not built yet, without writing outputs, and runs what `tests:` says "
+     "on the files and the configuration of each image; commands run in the sandbox of "
+     "steps, without network. What passed and has not changed is not run again. Exit "
+     "code 3 if a test fails that has no waiver, 7 if this machine cannot run it."},
     {"push", k_push, "[IMAGE…]", k_any, "push images where the build file says",
      "Builds what is not built yet, without writing outputs, and pushes to the "
      "repositories that `push:` names: first everything by digest, then the tags. A tag "

@@ -38,6 +38,7 @@ struct Options {
   std::string cache_dir;                // empty: LITHIFY_STORE, then the default
   std::string metadata_file;
   std::string digest_file;
+  std::string junit;  // --junit, a file
   unsigned jobs = 0;  // 0: as many as there are processors
   int quiet = 0;
   int verbose = 0;
@@ -47,6 +48,7 @@ struct Options {
   bool offline = false;
   bool no_cache = false;
   bool keep_failed = false;
+  bool skip_tests = false;
   bool allow_repacked = false;
   bool push = false;
   bool push_by_digest = false;
@@ -106,6 +108,7 @@ enum Takers : unsigned {
   k_sbom = 1U << 17,
   k_diff = 1U << 20,
   k_reproduce = 1U << 21,
+  k_test = 1U << 22,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

@@ -135,6 +135,7 @@ class Session {
   // What resolving may see of the world.
   World world();
   Workshop workshop(const Recipe& recipe);
+  RunTools run_tools();  // what commands run with
   // What the workshops' executors imported.
   const ImportRecord& imports() const { return imports_; }
   // What commands with network: pinned made that no lock knew, once.
@@ -155,7 +156,6 @@ class Session {
   void tell_event(nlohmann::json event);
   oci::HttpClient* http();  // nullptr with --offline
   AptEnvironment apt_environment() const;
-  RunTools run_tools();
   // As --secret gives it; nullopt if it does not.
   std::optional<std::string> secret(const std::string& id) const;
 

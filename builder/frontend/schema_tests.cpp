@@ -43,7 +43,7 @@ const Shape k_file = record({
     {"type", &k_file_type, "What it is.", "anything that is there"},
     {"mode", &k_mode, "Its mode, octal."},
     {"owner", &k_owner, "`uid:gid`, or a name a step declared."},
-    {"text", &k_rules, "Its content, or where a symlink leads."},
+    {"text", &k_rules, "Its content; with `type: symlink` where it leads."},
     {"elf", &k_elf, "How the program is linked."},
 });
 const Shape k_files = some(map_of(Type::image_path, k_file));
@@ -71,7 +71,7 @@ const Shape k_test = {
           {"env", &k_env, "Environment over the image's."},
           {"cwd", &k_image_path, "Where it starts.", "the image's `workdir`"},
           {"user", &k_owner, "Who runs it: `uid:gid`, or a name.", "the image's `user`"},
-          {"timeout", &k_duration, "How long it may take."}}},
+          {"timeout", &k_duration, "How long it may take.", "10m"}}},
         {{"files", &k_files, "Files by their paths, and what they are."}, {}},
         {{"absent", &k_image_globs, "Patterns that no file matches."}, {}},
         {{"size", &k_max_size, "How large the image's tree is."}, {}},

@@ -29,7 +29,8 @@ std::vector<TestFinding> judge_commands(const TestRecipe& test,
                                         const SequenceResult& result);
 
 // The commands of a test as the image's configuration has them run: its environment below
-// theirs, its user and directory where they name none.
+// theirs, its user and directory where they name none, ten minutes where they set no
+// time.
 CommandSequence commands_in(const TestRecipe& test, const oci::ImageConfig& config);
 
 }  // namespace lithify

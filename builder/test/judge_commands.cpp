@@ -9,6 +9,8 @@ namespace lithify {
 
 namespace {
 
+constexpr std::int64_t k_timeout = 600;  // seconds: a test that hangs is one that failed
+
 std::string words_of(const RunStep& command) {
   std::string words;
   for (const std::string& word : command.argv)
@@ -22,14 +24,14 @@ std::string how_it_ended(const CommandResult& result) {
     case CommandResult::End::exited:
       return std::to_string(result.number);
     case CommandResult::End::signalled:
-      return fmt::format("that signal {} ({}) ended it", result.number,
+      return fmt::format("none: signal {} ({}) ended it", result.number,
                          ::strsignal(result.number));
     case CommandResult::End::timed_out:
-      return fmt::format("that it was stopped after {} seconds", result.number);
+      return fmt::format("none: it was stopped after {} s", result.number);
     case CommandResult::End::out_of_memory:
-      return "that it needed more memory than it may have";
+      return "none: it needed more memory than it may have";
     case CommandResult::End::not_started:
-      return "that it could not be started: " + printable(result.why);
+      return "none: it could not be started: " + printable(result.why);
   }
   return {};
 }
@@ -50,6 +52,7 @@ RunStep command_in(const RunStep& written, const oci::ImageConfig& config) {
   RunStep command = written;
   for (const auto& [name, value] : config.env)
     command.env.emplace(name, value);
+  if (command.limits.timeout == 0) command.limits.timeout = k_timeout;
   if (command.cwd.empty()) command.cwd = config.working_dir;
   if (!command.cwd.starts_with('/')) command.cwd.insert(0, "/");
   if (command.user.empty()) command.user = config.user.empty() ? "0" : config.user;

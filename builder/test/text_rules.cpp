@@ -12,7 +12,7 @@ namespace lithify {
 
 namespace {
 
-constexpr std::size_t k_longest_quoted = 240;
+constexpr std::size_t k_longest_quoted = 160;
 constexpr std::size_t k_longest_line = 400;
 constexpr std::size_t k_last_lines = 12;
 

@@ -151,7 +151,7 @@ class Operands(Process):
         self.assertIn("needs a value",
                       self.lithify("build", "--metadata-file", "", status=2).stderr)
         self.assertIn("takes two images", self.refused("diff"))
-        self.assertIn("not built yet", self.refused("test"))
+        self.assertIn("not built yet", self.refused("report"))
 
     def test_check_looks_at_the_files_that_are_named(self):
         self.write("project/other.yaml", FILE + "nonsense: 1\n")

@@ -16,6 +16,7 @@
 #include "builder/cli/provenance_facts.h"
 #include "builder/cli/pushing.h"
 #include "builder/cli/root_tree.h"
+#include "builder/cli/testing.h"
 #include "builder/cli/twice.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
@@ -30,13 +31,15 @@ namespace {
 class Build {
  public:
   // `push` leaves outputs alone; `build` pushes if it is asked to; other commands do
-  // neither.
-  enum class Purpose { build, push, look };
+  // neither. All but `look` run tests.
+  enum class Purpose { build, push, test, look };
   Build(Session& session, Purpose purpose, std::vector<std::string> images)
       : session_(session),
         images_(std::move(images)),
         pushes_only_(purpose == Purpose::push),
         writes_outputs_(purpose == Purpose::build),
+        tests_only_(purpose == Purpose::test),
+        tests_(purpose != Purpose::look),
         pushes_(pushes_only_ ||
                 (writes_outputs_ &&
                  (session.options().push || session.options().dry_run ||
@@ -53,6 +56,7 @@ class Build {
 
   int run() {
     make();
+    if (tests_only_) return report_tests();
     push();
     report();
     return exits::k_ok;
@@ -87,6 +91,7 @@ class Build {
               : std::vector<Destination>());
     }
     if (pushes_) refuse_unproven();
+    if (pushes_ && session_.options().skip_tests) refuse_skipping(prepared_.plan);
     if (pushes_ && !session_.options().push_by_digest) refuse_partial_push();
     refuse_clashes(destinations_);
     refuse_inputs();
@@ -111,19 +116,6 @@ class Build {
   // What a build file demands before a push, and nobody has looked at, is not fulfilled.
   void refuse_unproven() const {
     for (const ImagePlan& image : prepared_.plan.images) {
-      for (const VariantPlan& variant : image.variants) {
-        for (const TestRecipe& test : variant.tests) {
-          if (!test.waiver.empty()) continue;
-          throw oci::Error(oci::Errc::refused,
-                           fmt::format("the test `{}` of `{}` was not run: this version "
-                                       "runs no tests",
-                                       test.name, image.name))
-              .at(test.place)
-              .add_hint(
-                  "give the test a `waiver` with the reason, or test the image "
-                  "otherwise and leave the test out");
-        }
-      }
       if (image.rebuild_check == RebuildCheck::never) continue;
       throw oci::Error(oci::Errc::refused,
                        fmt::format("the policy of `{}` wants a rebuild check, which this "
@@ -202,6 +194,7 @@ class Build {
   void make_once() {
     run_steps();
     pack_images();
+    run_tests();
     write_outputs();
     tell_of_caches();
   }
@@ -288,6 +281,30 @@ class Build {
     times_.pack = lap();
   }
 
+  // Before anybody gets what fails them. `test` reports by itself.
+  void run_tests() {
+    if (!tests_) return;
+    tested_ = test_images(facts(), packed_);
+    times_.tests = lap();
+    if (!session_.options().junit.empty()) write_junit(session_.options().junit, tested_);
+    tell_tests(session_, tested_);
+    if (tests_only_ || count_tests(tested_).failed == 0) return;
+    session_.end_progress();
+    if (session_.wants_summary()) session_.tell(tests_line(tested_));
+    throw Reported{exits::k_refused};
+  }
+
+  int report_tests() {
+    session_.end_progress();
+    session_.print(session_.options().json ? test_document(tested_)
+                                           : test_lines(tested_));
+    if (session_.wants_summary())
+      session_.tell(tested_.empty() ? "no image has tests\n" : tests_line(tested_));
+    const TestCounts counts = count_tests(tested_);
+    if (counts.failed > 0) return exits::k_refused;
+    return counts.unwaived > 0 ? exits::k_machine : exits::k_ok;
+  }
+
   void write_outputs() {
     for (std::size_t i = 0; i < packed_.size(); ++i) {
       if (destinations_[i].empty()) continue;
@@ -341,6 +358,7 @@ class Build {
 
   void push() {
     if (!pushes_) return;
+    refuse_untested(tested_);
     pushed_ = push_all(facts(), packed_);
     times_.push = lap();
   }
@@ -367,7 +385,7 @@ class Build {
       session_.print(pushes_only_ ? push_lines(pushed_) : image_lines());
     }
     const std::string summary =
-        build_summary(packed_, times_, steps_) + sandbox_line() +
+        build_summary(packed_, times_, steps_) + sandbox_line() + tests_line(tested_) +
         (session_.caches() != nullptr ? session_.caches()->summary() : "") +
         push_summary(pushed_);
     if (session_.wants_summary()) {
@@ -423,6 +441,8 @@ class Build {
   std::vector<std::string> images_;  // none: all of the build file
   bool pushes_only_;
   bool writes_outputs_;
+  bool tests_only_;
+  bool tests_;
   bool pushes_;
   std::vector<Output> further_;
   Prepared prepared_;
@@ -430,6 +450,7 @@ class Build {
   std::vector<Tree> results_;
   std::shared_ptr<InventoryMemo> memo_ = std::make_shared<InventoryMemo>();
   std::vector<PackedImage> packed_;
+  std::vector<TestedImage> tested_;
   std::vector<Pushed> pushed_;
   Tally::Counts steps_;
   BuildTimes times_;
@@ -444,6 +465,10 @@ int run_build(Session& session) {
 
 int run_push(Session& session) {
   return Build(session, Build::Purpose::push, session.options().operands).run();
+}
+
+int run_test(Session& session) {
+  return Build(session, Build::Purpose::test, session.options().operands).run();
 }
 
 void build_for(

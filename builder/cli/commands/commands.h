@@ -11,6 +11,7 @@ int run_build(Session& session);
 int run_lock(Session& session);
 int run_check(Session& session);
 int run_plan(Session& session);
+int run_test(Session& session);
 int run_push(Session& session);
 int run_pull(Session& session);
 int run_copy(Session& session);

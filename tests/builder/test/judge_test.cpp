@@ -318,6 +318,9 @@ TEST_CASE("commands run as the configuration says, unless the test says otherwis
   command = commands_in(test, {}).run;
   CHECK(command.user == "0");
   CHECK(command.cwd == "/");
+  CHECK(command.limits.timeout == 600);
+  test.run->limits.timeout = 5;
+  CHECK(commands_in(test, {}).run.limits.timeout == 5);
 }
 
 TEST_CASE("how a command ended is told") {
@@ -339,19 +342,20 @@ TEST_CASE("how a command ended is told") {
   CHECK(told() == "the exit status: expected 0, found 3\n");
   ran.end = CommandResult::End::signalled;
   ran.number = 9;
-  CHECK(told() == "the exit status: expected 0, found that signal 9 (Killed) ended it\n");
+  CHECK(told() ==
+        "the exit status: expected 0, found none: signal 9 (Killed) ended it\n");
   ran.end = CommandResult::End::timed_out;
   ran.number = 5;
   ran.out = {"", 0};
   CHECK(told() ==
-        "the exit status: expected 0, found that it was stopped after 5 seconds\n"
+        "the exit status: expected 0, found none: it was stopped after 5 s\n"
         "standard output: expected something with \"ok\", found nothing\n");
   ran = {};
   ran.end = CommandResult::End::not_started;
   ran.why = "starting /none: No such file or directory";
   CHECK(
       told() ==
-      "the exit status: expected 0, found that it could not be started: starting /none: "
+      "the exit status: expected 0, found none: it could not be started: starting /none: "
       "No such file or directory\n");
 }
 
