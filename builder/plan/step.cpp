@@ -8,7 +8,7 @@ namespace {
 
 // Raised when an executor's result for the same document changes; old entries of the step
 // cache are then simply never found again.
-constexpr std::uint64_t k_key_version = 2;
+constexpr std::uint64_t k_key_version = 3;
 
 // Names every field of an action or operation. A new field belongs here in the same
 // commit: tests/builder/plan/step_test.cpp changes each field and wants another key.
@@ -54,7 +54,6 @@ class Namer {
         .field("unnormalised", what.unnormalised)
         .field("pinned", run.pinned)
         .field("mtime", run.mtime)
-        .field("clamp", run.clamp)
         .field("epoch", run.epoch)
         .field("mounts", std::uint64_t{what.mounts.size()});
     for (const RunMount& mount : what.mounts)

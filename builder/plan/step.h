@@ -59,7 +59,6 @@ struct Run {
   std::vector<InputIndex> mount_inputs;  // for each tree mount in their order
   std::optional<oci::Digest> pinned;  // network: pinned: the digest the result must have
   std::int64_t mtime = 315532800;     // of everything the command made or changed
-  std::int64_t clamp = 315532800;     // no file in the sandbox is younger
   std::int64_t epoch = 315532800;     // SOURCE_DATE_EPOCH, and clock: epoch
   // What the lock calls the result (LockedOutput::key); empty unless network: pinned. Not
   // in the key.

@@ -196,7 +196,6 @@ class Lowering {
       mount.from = recipe_.sources.at(mount.from).name;
     }
     set_environment(plan, run.what);
-    run.clamp = epoch_;
     run.epoch = epoch_;
     if (from.network != Network::pinned) return run;
     run.lock_key = lock_key(site, from.number).str();

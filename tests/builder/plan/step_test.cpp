@@ -66,30 +66,26 @@ TEST_CASE("every field of an operation is part of the key") {
 TEST_CASE("every field of a command is part of the key") {
   Run run;
   run.what.mounts.resize(1);
-  every_change_counts<Run>(run, {[](Run& r) { r.what.argv = {"a"}; },
-                                 [](Run& r) {
-                                   r.what.argv = {"a", ""};
-                                 },
-                                 [](Run& r) {
-                                   r.what.env = {{"a", "b"}};
-                                 },
-                                 [](Run& r) { r.what.cwd = "/x"; },
-                                 [](Run& r) { r.what.user = "1:1"; },
-                                 [](Run& r) { r.what.outputs = {"/x"}; },
-                                 [](Run& r) { r.what.network = Network::pinned; },
-                                 [](Run& r) { r.what.clock = StepClock::epoch; },
-                                 [](Run& r) { r.what.limits.memory = 1; },
-                                 [](Run& r) { r.what.limits.cpus = 1; },
-                                 [](Run& r) { r.what.limits.pids = 1; },
-                                 [](Run& r) { r.what.limits.time = 1; },
-                                 [](Run& r) { r.what.limits.timeout = 1; },
-                                 [](Run& r) { r.what.unnormalised = {"logs"}; },
-                                 [](Run& r) { r.mount_inputs = {0}; },
-                                 [](Run& r) { r.mount_inputs = {1}; },
-                                 [](Run& r) { r.pinned = oci::Digest::of("x"); },
-                                 [](Run& r) { r.mtime = 1; },
-                                 [](Run& r) { r.clamp = 1; },
-                                 [](Run& r) { r.epoch = 1; }});
+  every_change_counts<Run>(
+      run,
+      {[](Run& r) { r.what.argv = {"a"}; },
+       [](Run& r) {
+         r.what.argv = {"a", ""};
+       },
+       [](Run& r) {
+         r.what.env = {{"a", "b"}};
+       },
+       [](Run& r) { r.what.cwd = "/x"; }, [](Run& r) { r.what.user = "1:1"; },
+       [](Run& r) { r.what.outputs = {"/x"}; },
+       [](Run& r) { r.what.network = Network::pinned; },
+       [](Run& r) { r.what.clock = StepClock::epoch; },
+       [](Run& r) { r.what.limits.memory = 1; }, [](Run& r) { r.what.limits.cpus = 1; },
+       [](Run& r) { r.what.limits.pids = 1; }, [](Run& r) { r.what.limits.time = 1; },
+       [](Run& r) { r.what.limits.timeout = 1; },
+       [](Run& r) { r.what.unnormalised = {"logs"}; },
+       [](Run& r) { r.mount_inputs = {0}; }, [](Run& r) { r.mount_inputs = {1}; },
+       [](Run& r) { r.pinned = oci::Digest::of("x"); }, [](Run& r) { r.mtime = 1; },
+       [](Run& r) { r.epoch = 1; }});
 }
 
 TEST_CASE("every field of a mount is part of the key, and where it comes from is not") {

@@ -126,7 +126,6 @@ TEST_CASE("a command stands on everything below it, its mounts are inputs before
   CHECK(run.what.mounts[0].path == ".");
   CHECK(run.what.mounts[1].path == "c.pem");
   CHECK(run.epoch == 77);
-  CHECK(run.clamp == 77);
   CHECK(run.mtime == 315532800);
   CHECK(run.lock_key.empty());
   CHECK(plan.images[0].variants[0].layers.size() == 3);
