@@ -404,7 +404,10 @@ RunTools Session::run_tools() {
     const std::lock_guard lock(pins_mutex_);
     pins_.push_back({key, tree});
   };
-  remove_dead_work(tools.work);
+  tools.shared = std::make_shared<SharedRoots>(root / "roots");
+  remove_dead_work(tools.work, [&](const std::filesystem::path& work) {
+    return remove_all_of(work) || remove_laid_out(work, probe_sandbox(), tools.program);
+  });
   return tools;
 }
 

@@ -175,8 +175,8 @@ struct RunMount {
   std::string at;          // absolute path in the sandbox; empty: the secret is in `env`
   std::string env;         // secret: the variable that holds it; empty: it is a file
   bool write = false;      // tree: may be written to; what is written is thrown away
-  // cache: several steps at once in one; one step after another; a copy for each step
-  // that finds it taken.
+  // cache: several steps at once in one; one step after another; one of its own, which
+  // further such steps find again, for each step that finds it taken.
   enum class Share { shared, locked, apart } share = Share::shared;
   std::uint64_t size = 0;  // temporary: most bytes; 0: as the sandbox sees fit
   Place place;

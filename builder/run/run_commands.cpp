@@ -62,23 +62,34 @@ class CommandsWork {
     SequenceResult result;
     result.unable = unable();
     if (result.unable) return result;
-    WorkDirectory work(where_.tools.work);
-    const StepRoot root(with_directories(), work.path(),
-                        {where_.store, probe_, where_.tools.program}, activity, stop);
-    const std::string path = root.path();
+    const RunTools& tools = where_.tools;
+    WorkDirectory work(tools.work, [&](const std::filesystem::path& directory) {
+      return remove_laid_out(directory, probe_, tools.program);
+    });
+    const Tree tree = with_directories();
+    StepRoot root({tree, std::span(&tree, 1)}, work.path(),
+                  {where_.store, probe_, tools.program, tools.shared.get()}, activity,
+                  stop);
+    const Place place{root, activity, stop};
     bool ready = true;
     for (const Prepared& command : before_) {
       if (!ready) break;
-      result.before.push_back(run(command, path, stop));
+      result.before.push_back(run(command, place));
       ready = succeeded(result.before.back());
     }
-    if (ready) result.run = run(run_, path, stop);
+    if (ready) result.run = run(run_, place);
     for (const Prepared& command : after_)
-      result.after.push_back(run(command, path, stop));
+      result.after.push_back(run(command, place));
     return result;
   }
 
  private:
+  struct Place {
+    StepRoot& root;
+    oci::Activity& activity;
+    const std::stop_token& stop;
+  };
+
   Prepared prepare(const RunStep& command) const {
     try {
       return {&command, identity_in(where_.tree, command.user, where_.store),
@@ -140,15 +151,14 @@ class CommandsWork {
     return tree;
   }
 
-  CommandResult run(const Prepared& command, const std::string& root,
-                    const std::stop_token& stop) const {
+  CommandResult run(const Prepared& command, const Place& place) const {
     if (!command.refusal.empty()) return not_started(command.refusal);
-    const SandboxPlan plan = plan_for(command, root);
+    SandboxPlan plan = plan_for(command);
     CommandResult result;
     const SandboxStreams streams{[&](std::string_view text) { keep(result.out, text); },
                                  [&](std::string_view text) { keep(result.err, text); }};
     try {
-      const SandboxOutcome outcome = run_sandbox(plan, streams, stop);
+      const SandboxOutcome outcome = run_in(place, plan, streams);
       judge(outcome, *command.what, result);
     } catch (const Error& error) {
       if (error.code() != Errc::bad_input) throw;
@@ -157,12 +167,24 @@ class CommandsWork {
     return result;
   }
 
-  SandboxPlan plan_for(const Prepared& command, const std::string& root) const {
+  static SandboxOutcome run_in(const Place& place, SandboxPlan& plan,
+                               const SandboxStreams& streams) {
+    place.root.put_into(plan);
+    try {
+      return run_sandbox(plan, streams, place.stop);
+    } catch (const Error& error) {
+      if (!is_no_overlay(error)) throw;
+    }
+    place.root.copy_instead(place.activity, place.stop);
+    place.root.put_into(plan);
+    return run_sandbox(plan, streams, place.stop);
+  }
+
+  SandboxPlan plan_for(const Prepared& command) const {
     const RunStep& what = *command.what;
     SandboxPlan plan;
     plan.level = probe_.level;
     plan.owners = probe_.owners;
-    plan.root = root;
     plan.argv = what.argv;
     std::map<std::string, std::string> env = what.env;
     env.emplace("HOME", command.identity.home);

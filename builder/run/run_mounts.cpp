@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <thread>
@@ -29,6 +30,7 @@ namespace {
 
 constexpr std::uint32_t k_secret_mode = 0400;
 constexpr auto k_wait = std::chrono::milliseconds(100);
+constexpr int k_most_apart = 64;  // who finds all of them taken waits for the first
 
 // A source that is one file, as a url: source is, is that file.
 const Node* only_file(const Tree& tree) {
@@ -37,21 +39,27 @@ const Node* only_file(const Tree& tree) {
   return node.type == FileType::regular ? &node : nullptr;
 }
 
-// What of a tree is below `path`, which "" is all of; empty if it is no directory.
+// What of a tree is below `path`, which "" is all of; empty if it is no directory. It
+// belongs to 0:0, because there are sandboxes that have nobody else.
 Tree part_of(const Tree& tree, const std::string& path) {
-  if (path.empty()) return tree;
   Tree::Nodes nodes;
   const auto& all = tree.nodes();
-  nodes.emplace("", all.find(path)->second);
-  for (auto at = all.lower_bound(path + '/'); at != all.lower_bound(path + '0'); ++at)
-    nodes.emplace(at->first.substr(path.size() + 1), at->second);
+  if (path.empty()) {
+    nodes = all;
+  } else {
+    nodes.emplace("", all.find(path)->second);
+    for (auto at = all.lower_bound(path + '/'); at != all.lower_bound(path + '0'); ++at)
+      nodes.emplace(at->first.substr(path.size() + 1), at->second);
+  }
+  for (auto& [name, node] : nodes)
+    node.attributes.uid = node.attributes.gid = 0;
   return Tree(std::move(nodes));
 }
 
 Tree file_alone(const Node& node) {
   Tree::Nodes nodes;
   nodes.emplace("file", node);
-  return Tree(std::move(nodes));
+  return part_of(Tree(std::move(nodes)), "");
 }
 
 // A directory's lock, waited for while the user has not stopped the build.
@@ -65,6 +73,14 @@ oci::Fd take_lock(const fs::path& path, int how, const std::stop_token& stop) {
   }
   ::futimens(fd.get(), nullptr);  // for `cache prune`, which keeps what is in use
   return fd;
+}
+
+void make_cache(const fs::path& home, const std::string& id, const OwnerMap& owners) {
+  oci::make_directories(home / "data");
+  if (::geteuid() == 0 &&
+      ::chown((home / "data").c_str(), owners.uid.zero, owners.gid.zero) != 0)
+    throw oci::write_error(errno, "giving away " + (home / "data").string());
+  if (!fs::exists(home / "id")) oci::write_file_atomically(home / "id", id);
 }
 
 }  // namespace
@@ -96,8 +112,20 @@ RunMounts::RunMounts(const Request& request, oci::Activity& activity,
   }
 }
 
-void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
+// Where nobody writes to it, others may look at it too.
+fs::path RunMounts::lay_out_tree(const Tree& tree, bool write) {
+  const RootTools& root = request_.root;
+  if (root.shared != nullptr && root.sandbox.mounts && !write) {
+    HeldRoot held = root.shared->tree(tree, root, activity_, stop_);
+    std::move(held.locks.begin(), held.locks.end(), std::back_inserter(held_));
+    return held.directories.front();
+  }
   const fs::path place = request_.directory / fmt::format("mount-{}", mounts_.size());
+  lay_out(tree, place, root, activity_, stop_);
+  return place;
+}
+
+void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
   SandboxMount made;
   made.target = mount.at;
   made.read_only = !mount.write;
@@ -112,33 +140,46 @@ void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
     if (!is_directory(*node)) file = node;
   }
   if (file != nullptr) {
-    lay_out(file_alone(*file), place, request_.root, activity_, stop_);
-    made.source = place / "file";
+    made.source = lay_out_tree(file_alone(*file), mount.write) / "file";
   } else {
-    const Tree part =
-        part_of(source, path.empty() ? std::string() : *source.resolve(path));
-    lay_out(part, place, request_.root, activity_, stop_);
-    made.source = place;
+    const std::string part = path.empty() ? std::string() : *source.resolve(path);
+    made.source = lay_out_tree(part_of(source, part), mount.write);
   }
   mounts_.push_back(std::move(made));
 }
 
 // A cache is a directory of the store that the steps of all builds with its id share. It
-// belongs to 0:0 of the sandbox: the level is part of its name, because owners are.
-void RunMounts::add_cache(const RunMount& mount) {
+// belongs to 0:0 of the sandbox: the level is part of its name, because owners are. One
+// that is taken has further ones beside it for those who want it for themselves.
+fs::path RunMounts::take_cache(const RunMount& mount) {
   const std::string name = oci::Digest::of(mount.id).hex().substr(0, 16);
   const OwnerMap& owners = request_.root.sandbox.owners;
-  const fs::path home = request_.tools.caches /
-                        fmt::format("{}-{}-{}", name, owners.uid.zero, owners.uid.count);
-  oci::make_directories(home / "data");
-  if (::geteuid() == 0 &&
-      ::chown((home / "data").c_str(), owners.uid.zero, owners.gid.zero) != 0)
-    throw oci::write_error(errno, "giving away " + (home / "data").string());
-  if (!fs::exists(home / "id")) oci::write_file_atomically(home / "id", mount.id);
+  const auto home_of = [&](int number) {
+    return request_.tools.caches /
+           fmt::format("{}-{}-{}{}", name, owners.uid.zero, owners.uid.count,
+                       number == 0 ? "" : fmt::format("-{}", number));
+  };
+  if (mount.share == RunMount::Share::apart) {
+    for (int number = 0; number < k_most_apart; ++number) {
+      const fs::path home = home_of(number);
+      make_cache(home, mount.id, owners);
+      oci::Fd lock = oci::open_file(home / "lock", O_RDWR | O_CREAT, 0600);
+      if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+      ::futimens(lock.get(), nullptr);
+      held_.push_back(std::move(lock));
+      return home;
+    }
+  }
+  const fs::path home = home_of(0);
+  make_cache(home, mount.id, owners);
   const bool alone = mount.share != RunMount::Share::shared;
   held_.push_back(take_lock(home / "lock", alone ? LOCK_EX : LOCK_SH, stop_));
+  return home;
+}
+
+void RunMounts::add_cache(const RunMount& mount) {
   SandboxMount made;
-  made.source = home / "data";
+  made.source = take_cache(mount) / "data";
   made.target = mount.at;
   made.read_only = false;
   mounts_.push_back(std::move(made));

@@ -30,8 +30,9 @@ class RunMounts {
     std::filesystem::path directory;  // the work directory
   };
 
-  // Lays out source trees, takes caches and reads secrets. Errc::bad_input names a secret
-  // that was not given, and a path that its source does not have.
+  // Lays out source trees, all of them 0:0's, takes caches and reads secrets.
+  // Errc::bad_input names a secret that was not given, and a path that its source does
+  // not have.
   RunMounts(const Request& request, oci::Activity& activity, std::stop_token stop);
 
   std::vector<SandboxMount> take() && { return std::move(mounts_); }
@@ -39,7 +40,9 @@ class RunMounts {
   const std::vector<std::string>& secret_env() const { return secret_env_; }
 
  private:
+  std::filesystem::path lay_out_tree(const Tree& tree, bool write);
   void add_tree(const RunMount& mount, const Tree& source);
+  std::filesystem::path take_cache(const RunMount& mount);
   void add_cache(const RunMount& mount);
   void add_secret(const RunMount& mount);
   void add_temporary(const RunMount& mount);
@@ -49,7 +52,7 @@ class RunMounts {
   const std::stop_token stop_;
   std::vector<SandboxMount> mounts_;
   std::vector<std::string> secret_env_;
-  std::vector<oci::Fd> held_;  // locks of caches
+  std::vector<oci::Fd> held_;  // locks of caches and of shared trees
 };
 
 }  // namespace lithify

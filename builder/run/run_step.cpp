@@ -60,6 +60,7 @@ class Log {
 
   const fs::path& path() const { return path_; }
   const std::deque<std::string>& last_lines() const { return last_; }
+  oci::Activity& activity() const { return activity_; }
 
  private:
   void end_line() {
@@ -101,11 +102,14 @@ class RunStepWork {
     require_program(below);
     const Identity identity = identity_in(below, run_.what.user, store_);
     oci::make_directories(tools_.logs);
-    WorkDirectory work(tools_.work);
-    const RootTools root_tools{store_, probe_, tools_.program};
-    StepRoot root(below, work.path(), root_tools, activity, stop);
+    WorkDirectory work(tools_.work, [this](const fs::path& directory) {
+      return remove_laid_out(directory, probe_, tools_.program);
+    });
+    const RootTools root_tools{store_, probe_, tools_.program, tools_.shared.get()};
+    StepRoot root({below, inputs_.last(step_.below), step_.on_base}, work.path(),
+                  root_tools, activity, stop);
     SandboxPlan plan = plan_for(identity);
-    plan.root = root.path();
+    root.put_into(plan);
     const RunMounts::Request request{run_, inputs_, tools_, root_tools, work.path()};
     RunMounts mounts(request, activity, stop);
     plan.env.insert(plan.env.end(), mounts.secret_env().begin(),
@@ -115,10 +119,9 @@ class RunStepWork {
     if (!probe_.mounts) placed.take(plan.mounts);
     if (run_.what.network == Network::pinned) add_network(plan);
     Log log(tools_.logs / (key_name(step_, inputs_) + ".log"), activity);
-    const SandboxOutcome outcome = run_sandbox(
-        plan, [&](std::string_view text) { log.write(text); }, stop);
+    const SandboxOutcome outcome = run(plan, root, log, stop);
     log.end();
-    if (!succeeded(outcome)) fail(outcome, log, work);
+    if (!succeeded(outcome)) fail(outcome, log, root, work);
     std::vector<std::string> mount_points = placed.put_back();
     mount_points.insert(mount_points.end(), outcome.made.begin(), outcome.made.end());
     Tree change = root.changes(mount_points, run_.mtime, activity, stop);
@@ -126,6 +129,19 @@ class RunStepWork {
   }
 
  private:
+  SandboxOutcome run(SandboxPlan& plan, StepRoot& root, Log& log,
+                     const std::stop_token& stop) const {
+    const auto write = [&](std::string_view text) { log.write(text); };
+    try {
+      return run_sandbox(plan, write, stop);
+    } catch (const Error& error) {
+      if (!is_no_overlay(error)) throw;
+    }
+    root.copy_instead(log.activity(), stop);
+    root.put_into(plan);
+    return run_sandbox(plan, write, stop);
+  }
+
   void require_sandbox() const {
     if (probe_.level != SandboxLevel::none) return;
     Error error(Errc::machine, "no command can be run on this machine");
@@ -203,7 +219,7 @@ class RunStepWork {
   }
 
   [[noreturn]] void fail(const SandboxOutcome& outcome, const Log& log,
-                         WorkDirectory& work) const {
+                         const StepRoot& root, WorkDirectory& work) const {
     Error error(Errc::failed, fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
     if (!log.last_lines().empty()) {
       error.add_note(
@@ -214,7 +230,7 @@ class RunStepWork {
     if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
     if (tools_.keep_failed) {
       work.keep();
-      error.add_note("its files are in " + (work.path() / "root").string());
+      error.add_note("its files are in " + root.path().string());
     } else {
       error.add_hint("look at what it left with `--keep-failed`");
     }

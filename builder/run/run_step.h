@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -13,6 +14,7 @@
 #include "oci/store/blob_store.h"
 
 #include "builder/plan/step.h"
+#include "builder/run/shared_roots.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/tree/tree.h"
 
@@ -36,6 +38,8 @@ struct RunTools {
   // Told what a command with network: pinned made, while no lock says it. Any thread.
   std::function<void(const std::string& lock_key, const oci::Digest& tree)> pin = {};
   bool keep_failed = false;  // the root of a command that failed stays
+  // Where roots are that several commands share; null: each has a copy of its own.
+  std::shared_ptr<SharedRoots> shared = {};
 };
 
 // The change that the command made to the tree below it (Step::below of the inputs),

@@ -1,9 +1,11 @@
 #include "builder/run/step_root.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -11,91 +13,75 @@
 #include "oci/base/error.h"
 
 #include "builder/tree/changes.h"
-#include "builder/tree/materialise.h"
 
 namespace lithify {
 
 using oci::Errc;
 using oci::Error;
 
+namespace fs = std::filesystem;
+
 namespace {
 
-constexpr std::uint64_t k_max_owners = 64 << 20;
+// Set by the first overlay that could not be mounted in this process.
+std::atomic<bool> no_overlays = false;
 
-std::function<std::uint32_t(std::uint32_t)> on_disk(const IdMap& ids) {
-  return [ids](std::uint32_t id) {
-    if (const auto mapped = ids.on_disk(id)) return *mapped;
-    throw Error(Errc::machine,
-                fmt::format("the owner {} of a file cannot be had here: the sandbox has "
-                            "the ids 0 to {}",
-                            id, ids.count - 1))
-        .add_hint("use ids below 65536");
-  };
-}
-
-// Nobody declared it, and the sandbox's 0:0 must be able to make files in it.
-void own_root(const std::filesystem::path& directory, const SandboxProbe& sandbox,
-              bool privileged) {
-  const OwnerMap& owners = sandbox.owners;
-  const oci::Fd fd = oci::open_file(directory, O_RDONLY | O_DIRECTORY);
-  const bool given =
-      !privileged || ::fchown(fd.get(), owners.uid.zero, owners.gid.zero) == 0;
-  if (!given || ::fchmod(fd.get(), 0755) != 0)
-    throw oci::write_error(errno, "giving away " + directory.string());
+// Where there are none, a directory in the place of another one could not say so.
+bool has_attributes(const fs::path& directory) {
+  const char* name = "user.lithify.probe";
+  const bool has = ::setxattr(directory.c_str(), name, "y", 1, 0) == 0;
+  return has && ::removexattr(directory.c_str(), name) == 0;
 }
 
 }  // namespace
 
-void lay_out(const Tree& tree, const std::filesystem::path& directory,
-             const RootTools& tools, oci::Activity& activity, std::stop_token stop) {
-  MaterialiseOptions options{tools.store};
-  options.stop = std::move(stop);
-  options.hard_links = false;
-  // Who may give files away does it here, else give_away() does.
-  const OwnerMap& owners = tools.sandbox.owners;
-  options.privileged = owners.uid.count > 1 && !tools.sandbox.owners_need_entering;
-  options.uid = on_disk(owners.uid);
-  options.gid = on_disk(owners.gid);
-  materialise(tree, directory, options, activity);
-  if (tree.find("") == nullptr) own_root(directory, tools.sandbox, options.privileged);
-}
-
-StepRoot::StepRoot(const Tree& tree, const std::filesystem::path& directory,
-                   const RootTools& tools, oci::Activity& activity, std::stop_token stop)
-    : tree_(tree), tools_(tools), path_(directory / "root") {
-  lay_out(tree_, path_, tools_, activity, stop);
-  fd_ = oci::open_file(path_, O_RDONLY | O_DIRECTORY);
-  made_ = survey(fd_, "the root", Closed::put_back, std::move(stop));
-  if (tools_.sandbox.owners_need_entering) give_away(directory);
-}
-
-StepRoot::~StepRoot() {
-  if (!tools_.sandbox.owners_need_entering || taken_ || all_ours_) return;
-  try {
-    take_back();
-  } catch (const std::exception&) {
-    // What is left is another's to remove.
+StepRoot::StepRoot(const RootTrees& trees, fs::path directory, const RootTools& tools,
+                   oci::Activity& activity, std::stop_token stop)
+    : tree_(trees.whole), tools_(tools), directory_(std::move(directory)) {
+  const bool may_share = tools.shared != nullptr && tools.sandbox.overlay &&
+                         !no_overlays && has_attributes(directory_);
+  if (may_share) {
+    overlay(trees, activity, std::move(stop));
+  } else {
+    copy(activity, std::move(stop));
   }
 }
 
-void StepRoot::give_away(const std::filesystem::path& directory) {
-  const Owners owners = owners_of(tree_);
-  if (owners.empty()) return;
-  const std::string list = directory / "owners";
-  oci::write_file_atomically(list, owners_text(owners), 0600);
-  const int status = run_as_owner(
-      tools_.sandbox.owners, {tools_.program, "internal", "give", path_, list}, {}, {});
-  if (status != 0)
-    throw Error(Errc::machine, "the files of the root cannot be given away");
+void StepRoot::overlay(const RootTrees& trees, oci::Activity& activity,
+                       std::stop_token stop) {
+  shared_ = tools_.shared->root_of(trees, tools_, activity, std::move(stop));
+  path_ = directory_ / "upper";
+  // The top of an overlay is that of its upper directory.
+  lay_out_top(tree_, path_, tools_);
+  fd_ = oci::open_file(path_, O_RDONLY | O_DIRECTORY);
 }
 
-Owners StepRoot::take_back() {
-  const std::string list = path_.parent_path() / "taken";
-  const int status = run_as_owner(
-      tools_.sandbox.owners, {tools_.program, "internal", "take", path_, list}, {}, {});
-  if (status != 0)
-    throw Error(Errc::machine, "the files of the root cannot be taken back");
-  return parse_owners(oci::read_file(list, k_max_owners));
+void StepRoot::copy(oci::Activity& activity, std::stop_token stop) {
+  path_ = directory_ / "root";
+  lay_out(tree_, path_, tools_, activity, stop);
+  fd_ = oci::open_file(path_, O_RDONLY | O_DIRECTORY);
+  made_ = survey(fd_, "the root", Closed::put_back, std::move(stop));
+  give_away(tree_, path_, tools_);
+}
+
+void StepRoot::copy_instead(oci::Activity& activity, std::stop_token stop) {
+  no_overlays = true;
+  shared_.reset();
+  copy(activity, std::move(stop));
+}
+
+void StepRoot::put_into(SandboxPlan& plan) {
+  plan.root.clear();
+  plan.overlay.reset();
+  if (shared_) {
+    // The kernel takes no work directory of a volatile overlay a second time.
+    const fs::path work = directory_ / fmt::format("overlay-{}", ++mounted_);
+    if (::mkdir(work.c_str(), 0700) != 0)
+      throw oci::write_error(errno, "making " + work.string());
+    plan.overlay = {shared_->directories, path_, work};
+  } else {
+    plan.root = path_;
+  }
 }
 
 void StepRoot::remove(const std::vector<std::string>& mount_points) const {
@@ -119,12 +105,11 @@ Survey StepRoot::look(std::stop_token stop) {
         !may_be_others || std::all_of(seen.begin(), seen.end(), [&](const auto& item) {
           return item.second.uid == own && item.second.gid == seen.at("").gid;
         });
-    all_ours_ = all_ours;
     if (all_ours) return seen;
   } catch (const Error& error) {
     if (!may_be_others || error.code() != Errc::bad_input) throw;
   }
-  owners_ = take_back();
+  owners_ = take_back(path_, tools_.sandbox, tools_.program);
   taken_ = true;
   return survey(fd_, "the root", Closed::left_open, std::move(stop));
 }
@@ -132,7 +117,9 @@ Survey StepRoot::look(std::stop_token stop) {
 Tree StepRoot::changes(const std::vector<std::string>& mount_points, std::int64_t mtime,
                        oci::Activity& activity, std::stop_token stop) {
   remove(mount_points);
-  const Touched touched = touched_between(made_, look(stop));
+  Survey seen = look(stop);
+  const Touched touched = shared_ ? touched_in_upper(fd_, std::move(seen), tree_)
+                                  : touched_between(made_, std::move(seen));
   ChangesRequest request{tree_, fd_, "the root"};
   request.mtime = mtime;
   const OwnerMap& map = tools_.sandbox.owners;

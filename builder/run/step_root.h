@@ -3,41 +3,40 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "oci/base/activity.h"
 #include "oci/base/fd.h"
-#include "oci/store/blob_store.h"
 
-#include "builder/run/owners.h"
+#include "builder/run/lay_out.h"
+#include "builder/run/shared_roots.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/tree/survey.h"
 #include "builder/tree/tree.h"
 
 namespace lithify {
 
-// What laying out a root needs to know of this machine.
-struct RootTools {
-  oci::BlobStore& store;
-  const SandboxProbe& sandbox;
-  std::string program;  // this program's own file, to give files away in a process apart
-};
-
-// Lives in a work directory of the step's, which removes it. One thread at a time.
+// Either a copy of every file, or what the command writes over a shared root
+// (SharedRoots) that an overlay shows; the command sees the same, and what it made of it
+// is the same. Lives in a work directory of the step's, which removes it. One thread at a
+// time.
 class StepRoot {
  public:
-  // Lays `tree` out below `directory`, which is empty: a copy of every file, so that the
-  // command may write to all of them, and no two names of one file.
-  StepRoot(const Tree& tree, const std::filesystem::path& directory,
+  // Makes it below `directory`, which is empty.
+  StepRoot(const RootTrees& trees, std::filesystem::path directory,
            const RootTools& tools, oci::Activity& activity, std::stop_token stop);
-  // Whoever made the work directory may remove all of it afterwards.
-  ~StepRoot();
-  StepRoot(const StepRoot&) = delete;
-  StepRoot& operator=(const StepRoot&) = delete;
 
+  // Where the command's files are: all of them, or those that it wrote.
   const std::filesystem::path& path() const { return path_; }
+  // What the sandbox is to mount as the root. Several commands may run in it, one after
+  // another; before each of them.
+  void put_into(SandboxPlan& plan);
+  // The file system that the store is on has no overlays: a copy from now on.
+  void copy_instead(oci::Activity& activity, std::stop_token stop);
 
   // The change that the command made, times aside. `mount_points` are those the sandbox
   // made in the root (SandboxOutcome::made): they are nobody's work. Once; the files may
@@ -46,23 +45,21 @@ class StepRoot {
                oci::Activity& activity, std::stop_token stop);
 
  private:
-  void give_away(const std::filesystem::path& directory);
-  Owners take_back();
+  void overlay(const RootTrees& trees, oci::Activity& activity, std::stop_token stop);
+  void copy(oci::Activity& activity, std::stop_token stop);
   void remove(const std::vector<std::string>& mount_points) const;
   Survey look(std::stop_token stop);
 
   const Tree tree_;
   const RootTools tools_;
-  const std::filesystem::path path_;
+  const std::filesystem::path directory_;
+  std::filesystem::path path_;
   oci::Fd fd_;
-  Survey made_;
+  std::optional<HeldRoot> shared_;  // what an overlay lies on
+  unsigned mounted_ = 0;            // times
+  Survey made_;                     // of a copy
   Owners owners_;  // of what is not 0:0 in the image, when they had to be taken back
   bool taken_ = false;
-  bool all_ours_ = false;  // nothing needs to be taken back
 };
-
-// `tree` as files for a command to look at, 0:0 and as old as in the image.
-void lay_out(const Tree& tree, const std::filesystem::path& directory,
-             const RootTools& tools, oci::Activity& activity, std::stop_token stop);
 
 }  // namespace lithify

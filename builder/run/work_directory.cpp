@@ -59,7 +59,8 @@ fs::path lock_of(const fs::path& directory) {
 
 }  // namespace
 
-WorkDirectory::WorkDirectory(const fs::path& parent) {
+WorkDirectory::WorkDirectory(const fs::path& parent, Remover remove)
+    : remove_(std::move(remove)) {
   oci::make_directories(parent);
   // The lock first: a directory without one is nobody's.
   for (;;) {
@@ -84,7 +85,7 @@ WorkDirectory::WorkDirectory(const fs::path& parent) {
 }
 
 WorkDirectory::~WorkDirectory() {
-  if (!kept_ && remove_all_of(path_)) ::unlink(lock_of(path_).c_str());
+  if (!kept_ && remove_(path_)) ::unlink(lock_of(path_).c_str());
 }
 
 void WorkDirectory::keep() {
@@ -92,7 +93,7 @@ void WorkDirectory::keep() {
   ::unlink(lock_of(path_).c_str());
 }
 
-void remove_dead_work(const fs::path& parent) noexcept {
+void remove_dead_work(const fs::path& parent, const Remover& remove) noexcept {
   try {
     std::error_code gone;
     for (const auto& entry : fs::directory_iterator(parent, gone)) {
@@ -102,7 +103,7 @@ void remove_dead_work(const fs::path& parent) noexcept {
       if (!fd.valid() || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
       fs::path directory = lock;
       directory.replace_extension();
-      if (remove_all_of(directory)) ::unlink(lock.c_str());
+      if (remove(directory)) ::unlink(lock.c_str());
     }
   } catch (const std::exception&) {
     // Whoever comes next tries again.

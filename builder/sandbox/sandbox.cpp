@@ -96,6 +96,12 @@ SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxStreams& stream
   return run(plan, {nullptr, &streams}, std::move(stop));
 }
 
+bool is_no_overlay(const Error& error) {
+  return error.code() == Errc::machine &&
+         std::string_view(error.what()).find(": mounting the overlay") !=
+             std::string_view::npos;
+}
+
 int run_as_owner(const OwnerMap& owners, const std::vector<std::string>& argv,
                  const std::vector<std::string>& env, std::stop_token stop) {
   SandboxPlan plan;

@@ -11,6 +11,10 @@
 #include <string_view>
 #include <vector>
 
+namespace oci {
+class Error;
+}
+
 namespace lithify {
 
 // What this machine lets us do, from nothing to everything. What a program makes is the
@@ -179,6 +183,10 @@ SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxOutput& output,
 // The same with the two streams apart.
 SandboxOutcome run_sandbox(const SandboxPlan& plan, const SandboxStreams& streams,
                            std::stop_token stop);
+
+// Whether run_sandbox() threw this because SandboxPlan::overlay cannot lie where it does,
+// on a file system that offers too little for it: a plain root can. Nothing was run.
+bool is_no_overlay(const oci::Error& error);
 
 // Runs a program of the host's, by its path, with our streams, as 0:0 of the map and
 // nothing else changed: for laying out, capturing and removing roots when

@@ -1,4 +1,4 @@
-// materialise: a full tree as files on disk.
+// materialise: a tree as files on disk.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -22,6 +22,11 @@ struct MaterialiseOptions {
   // Names of one file are one file on the disk. Without, writing to one name leaves the
   // others as they are, on any file system: an overlay tears them apart anyway.
   bool hard_links = true;
+  // The tree may be a change: whiteouts and opaque marks are made as a layer of an
+  // overlay has them, for mounts with `userxattr`. What the tree itself has by the names
+  // of such marks is left out.
+  bool overlay_marks = false;
+  unsigned threads = 1;  // that write files, if there are no hard links
   // User and group on the disk of what has these in the tree, for who is privileged.
   // Empty: the same.
   std::function<std::uint32_t(std::uint32_t)> uid = {};

@@ -18,6 +18,7 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/text.h"
 #include "builder/plan/suggest.h"
+#include "builder/run/shared_roots.h"
 #include "builder/run/step_cache.h"
 #include "builder/run/work_directory.h"
 
@@ -180,11 +181,18 @@ class Prune {
     return freed;
   }
 
-  // What commands left: their logs, what they cached for the next of their kind, and,
-  // because nobody else uses the store now, roots of those that were killed.
+  // What commands left: the roots that they ran in, their logs, what they cached for the
+  // next of their kind, and, because nobody else uses the store now, roots of those that
+  // were killed.
   std::uint64_t prune_commands() const {
-    remove_dead_work(store_.root() / "work");
-    std::uint64_t freed = 0;
+    remove_dead_work(store_.root() / "work", [](const fs::path& work) {
+      return remove_all_of(work) ||
+             remove_laid_out(work, probe_sandbox(), fs::read_symlink("/proc/self/exe"));
+    });
+    std::uint64_t freed = prune_roots(
+        store_.root() / "roots",
+        [this](std::int64_t last_used) { return all_ || last_used < oldest_; },
+        fs::read_symlink("/proc/self/exe"));
     for (const fs::path& log : entries_of("logs")) {
       if (is_old(log)) freed += removed(log);
     }

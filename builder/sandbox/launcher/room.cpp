@@ -256,6 +256,7 @@ bool overlay_works() {
                                  {"upperdir", "upper"},
                                  {"workdir", "work"},
                                  {"userxattr", nullptr},
+                                 {"volatile", nullptr},
                                  {}};
   const int tree = new_mount("overlay", overlay, 0);
   const bool works = tree >= 0 && ::mkdirat(tree, "probe", 0755) == 0 &&

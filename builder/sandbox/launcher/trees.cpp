@@ -96,6 +96,7 @@ int overlay_mount(const PlanReader& plan) {
                                  {"workdir", work},
                                  {"userxattr", nullptr},
                                  {"index", "off"},
+                                 {"volatile", nullptr},
                                  {}};
   const int tree = must(new_mount("overlay", options, 0), "mounting the overlay");
   must(::chdir("/"), "entering /");
