@@ -22,6 +22,7 @@ constexpr std::size_t k_header_size = 60;
 // Enough to tell every format: the tar magic ends at 262.
 constexpr std::size_t k_probe = 262;
 constexpr std::uint64_t k_max_ignored = 16 << 20;
+constexpr std::uint64_t k_max_control = 1 << 20;
 constexpr oci::ArchiveLimits k_control_limits = {
     .entries = 10'000, .content = 64 << 20, .path = 4096, .xattrs = 1 << 16};
 
@@ -230,6 +231,26 @@ void read_part(ArReader& ar, std::string_view part, const oci::ArchiveLimits& li
 }
 
 }  // namespace
+
+std::string control_file_of(std::unique_ptr<oci::Source> from, const std::string& name) {
+  std::optional<std::string> text;
+  const auto take = [&](oci::ArchiveReader& reader) {
+    while (const auto entry = reader.next()) {
+      if (entry->path != "control" || entry->type != oci::FileType::regular) continue;
+      text = oci::read_all(reader.content(), k_max_control, "control");
+    }
+  };
+  oci::during([&] { return "reading the Debian package " + name; },
+              [&] {
+                ArReader ar(*from);
+                const auto format = ar.next();
+                if (!format) refuse("the package is empty");
+                check_format(ar, *format);
+                read_part(ar, "control.tar", k_control_limits, name, take);
+                if (!text) refuse("the package has no control file");
+              });
+  return std::move(*text);
+}
 
 void read_deb(std::unique_ptr<oci::Source> from, const std::string& name,
               const DebPart& control, const DebPart& data) {

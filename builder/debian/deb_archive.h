@@ -23,4 +23,8 @@ using DebPart = std::function<void(oci::ArchiveReader&)>;
 void read_deb(std::unique_ptr<oci::Source> from, const std::string& name,
               const DebPart& control, const DebPart& data);
 
+// The text of the package's control file. Nothing behind control.tar is read. Errors as
+// read_deb; at most 1 MiB.
+std::string control_file_of(std::unique_ptr<oci::Source> from, const std::string& name);
+
 }  // namespace lithify

@@ -96,10 +96,13 @@ Paragraphs read_paragraphs(std::string_view text) {
   return paragraphs;
 }
 
+std::string read_status(const InstalledRoot& root) {
+  return root.read(k_status, std::uint64_t{256} << 20).value_or("");
+}
+
 void write_status(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                   const oci::BlobStore& store) {
-  Paragraphs paragraphs =
-      read_paragraphs(root.read(k_status, std::uint64_t{256} << 20).value_or(""));
+  Paragraphs paragraphs = read_paragraphs(read_status(root));
   for (const UnpackedPackage& package : packages) {
     paragraphs.insert_or_assign({package.name, package.architecture},
                                 status_paragraph(package, store));
@@ -204,6 +207,15 @@ void write_architectures(InstalledRoot& root, std::span<const UnpackedPackage> p
 }
 
 }  // namespace
+
+std::set<InstalledPackage> installed_packages(const InstalledRoot& root) {
+  std::set<InstalledPackage> found;
+  for (const auto& [key, paragraph] : read_paragraphs(read_status(root))) {
+    if (value_in(paragraph, "Status") == "install ok installed")
+      found.insert({key.first, key.second, value_in(paragraph, "Version")});
+  }
+  return found;
+}
 
 std::string status_paragraph(const UnpackedPackage& package,
                              const oci::BlobStore& store) {

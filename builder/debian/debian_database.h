@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +19,16 @@ namespace lithify {
 // images without dpkg. `packages` are sorted.
 void write_database(InstalledRoot& root, std::span<const UnpackedPackage> packages,
                     std::string_view architecture, const oci::BlobStore& store);
+
+struct InstalledPackage {
+  std::string name;
+  std::string architecture;
+  std::string version;
+  auto operator<=>(const InstalledPackage&) const = default;
+};
+
+// Those that dpkg's database in `root` calls installed.
+std::set<InstalledPackage> installed_packages(const InstalledRoot& root);
 
 // The package's paragraph in the order dpkg writes fields, ended by a newline.
 std::string status_paragraph(const UnpackedPackage& package, const oci::BlobStore& store);

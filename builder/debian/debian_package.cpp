@@ -138,6 +138,23 @@ std::optional<std::string> read_member(const Tree& tree, std::string_view path,
   return oci::read_all(*open_content(*node->content, store), k_max_member, path);
 }
 
+UnpackedPackage read_control(std::string_view control, const std::string& expected) {
+  UnpackedPackage package;
+  package.fields = parse_control(control);
+  const auto value = [&](std::string_view key) {
+    const std::string* found = package.field(key);
+    if (found == nullptr) refuse(fmt::format("the control file has no {}", key));
+    return *found;
+  };
+  package.name = value("Package");
+  package.architecture = value("Architecture");
+  package.version = value("Version");
+  check_word("Package", package.name, "+-.");
+  check_word("Architecture", package.architecture, "-");
+  check_expected(package, expected);
+  return package;
+}
+
 UnpackedPackage read_package(const Tree& tree, const std::string& expected,
                              const oci::BlobStore& store) {
   return oci::during(
@@ -145,20 +162,8 @@ UnpackedPackage read_package(const Tree& tree, const std::string& expected,
       [&] {
         const auto control = read_member(tree, "control/control", store);
         if (!control) refuse("the package has no control file");
-        UnpackedPackage package;
+        UnpackedPackage package = read_control(*control, expected);
         package.tree = tree;
-        package.fields = parse_control(*control);
-        const auto value = [&](std::string_view key) {
-          const std::string* found = package.field(key);
-          if (found == nullptr) refuse(fmt::format("the control file has no {}", key));
-          return *found;
-        };
-        package.name = value("Package");
-        package.architecture = value("Architecture");
-        package.version = value("Version");
-        check_word("Package", package.name, "+-.");
-        check_word("Architecture", package.architecture, "-");
-        check_expected(package, expected);
         if (const auto list = read_member(tree, "control/conffiles", store)) {
           package.conffiles = parse_conffiles(*list);
         }

@@ -33,6 +33,9 @@ struct UnpackedPackage {
   std::string database_name() const;
 };
 
+// Reads the text of a control file, and nothing beside it. Errors as read_package.
+UnpackedPackage read_control(std::string_view control, const std::string& expected);
+
 // Reads what unpack_deb made. Errc::bad_input if the control file is malformed or names
 // another package than `expected` ("name:architecture=version").
 UnpackedPackage read_package(const Tree& tree, const std::string& expected,

@@ -94,7 +94,7 @@ RunStep RunReader::read(const YamlNode& step, const YamlNode::Entry& main) {
   made.outputs = outputs(step, made);
   made.clock = text_of(step, "clock") == "epoch" ? StepClock::epoch : StepClock::real;
   made.limits = limits(step);
-  made.unnormalised = unnormalised(step);
+  made.unnormalised = read_unnormalised(step, context_.problems);
   return made;
 }
 
@@ -319,7 +319,7 @@ RunLimits RunReader::limits(const YamlNode& step) {
   return made;
 }
 
-std::vector<std::string> RunReader::unnormalised(const YamlNode& step) {
+std::vector<std::string> read_unnormalised(const YamlNode& step, Problems& problems) {
   const std::vector<std::string>& known = normaliser_names();
   std::vector<std::string> off;
   for (const YamlNode::Entry& entry : entries_of(step, "normalise")) {
@@ -331,7 +331,7 @@ std::vector<std::string> RunReader::unnormalised(const YamlNode& step) {
       const std::string near = did_you_mean(name, known);
       error.add_hint(
           near.empty() ? fmt::format("there are `{}`", fmt::join(known, "`, `")) : near);
-      context_.problems.error(std::move(error));
+      problems.error(std::move(error));
     } else if (entry.value.text == "false") {
       off.push_back(name);
     }

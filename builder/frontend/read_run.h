@@ -15,6 +15,8 @@ std::vector<std::string> command_of(const YamlNode& run, const YamlNode* shell,
                                     Problems& problems);
 // Whole seconds, at least one; 0 if it is not given.
 std::int64_t seconds_of(const YamlNode& map, std::string_view key, Problems& problems);
+// The clean-ups that `normalise` switches off, sorted.
+std::vector<std::string> read_unnormalised(const YamlNode& step, Problems& problems);
 
 class RunReader {
  public:
@@ -35,7 +37,6 @@ class RunReader {
   bool output_fits(const YamlNode& node, const std::string& path, const RunStep& made,
                    const std::vector<std::string>& others);
   RunLimits limits(const YamlNode& step);
-  std::vector<std::string> unnormalised(const YamlNode& step);
   // The step's own field, else the default's.
   const YamlNode* own_or_default(const YamlNode& step, std::string_view field) const;
 

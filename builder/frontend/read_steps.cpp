@@ -154,6 +154,14 @@ Verb StepReader::packages(const YamlNode& step) {
   made.recommends = flag_of(step, "recommends", false);
   made.run_scripts = text_of(step, "scripts") == "run";
   made.drop = texts_of(step, "drop");
+  if (made.run_scripts) {
+    made.unnormalised = read_unnormalised(step, context_.problems);
+  } else if (const YamlNode* normalise = step.find("normalise")) {
+    context_.problems.error(
+        offence(code::k_bad_value, normalise->place(),
+                "`normalise` cleans up after maintainer scripts, which do not run",
+                "of no use without `scripts: run`"));
+  }
   if (const YamlNode* keep = step.find("keep"))
     made.keep_locales = texts_of(*keep, "locales");
   return made;

@@ -163,13 +163,15 @@ SchemaField mode_field(std::string_view fallback) {
 }
 const SchemaField k_dir_mode = {"dir-mode", &k_mode, "Mode of directories, octal."};
 
+const Shape k_normalise = map_of(Type::identifier, k_boolean);
 const Variant k_packages_step = {
     {"packages", &k_packages, "Debian packages, with what they depend on."},
     {{"from", &k_identifier, "The apt source.", "", true},
      {"recommends", &k_boolean, "Whether recommended packages come too.", "false"},
      {"scripts", &k_scripts, "Whether maintainer scripts run.", "skip"},
      {"drop", &k_drop, "Parts to leave out."},
-     {"keep", &k_keep, "Exceptions from `drop`."}}};
+     {"keep", &k_keep, "Exceptions from `drop`."},
+     {"normalise", &k_normalise, "Clean-ups after scripts that are switched off."}}};
 const Variant k_copy_step = {
     {"copy", &k_source_paths, "Paths or patterns in the source; `.` is all of it."},
     {{"from", &k_identifier, "The source.", "", true},
@@ -204,7 +206,6 @@ const Variant k_attrs_step = {
 const Shape k_network = choice({"none", "pinned"});
 const Shape k_clock = choice({"real", "epoch"});
 const Shape k_shell = some(list_of(k_some_text));
-const Shape k_normalise = map_of(Type::identifier, k_boolean);
 const SchemaField k_shell_field = {"shell", &k_shell, "What runs a script.",
                                    "[/bin/sh, -eu, -c]"};
 const SchemaField k_env_field = {"env", &k_env,

@@ -55,6 +55,36 @@ struct InstallDebianAction {
   std::vector<std::string> keep_locales;
 };
 
+// Packages whose maintainer scripts dpkg runs, inputs `first` … `first + packages.size()
+// - 1`, each a tree with one file, a .deb. Both actions are alone in their step.
+struct DebianSet {
+  InputIndex first = 0;
+  std::vector<std::string> packages;  // "name:architecture=version"; the inputs' order
+  std::string architecture;           // the image's, in Debian's words
+};
+
+// Lays out what dpkg needs before it can run at all: the essential packages of the set
+// and what they depend on, where no dpkg is below; nothing where one is. Only files, as
+// old as the step says.
+struct BootstrapDebianAction {
+  DebianSet set;
+};
+
+// The result is no change but what the command that installs the set mounts: the
+// archives, and in "order" which of them dpkg gets when.
+struct ArrangeDebianAction {
+  DebianSet set;
+};
+
+// Takes out of the changes that inputs `first` … `first + count - 1` are what `drop`
+// names.
+struct DropPackagedAction {
+  InputIndex first = 0;
+  std::size_t count = 0;
+  std::vector<std::string> drop;
+  std::vector<std::string> keep_locales;
+};
+
 // The input is a tree with one file, an OCI layer; the result is its change.
 struct UnpackLayerAction {
   InputIndex input = 0;
@@ -91,6 +121,7 @@ struct MergeAction {};
 
 using FileAction =
     std::variant<CopyAction, UnpackAction, UnpackDebAction, InstallDebianAction,
+                 BootstrapDebianAction, ArrangeDebianAction, DropPackagedAction,
                  UnpackLayerAction, WriteAction, MakeDirectoryAction, SymlinkAction,
                  RemoveAction, SetAttributesAction, AddUsersAction, AddGroupsAction,
                  MergeAction>;

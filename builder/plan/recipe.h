@@ -92,6 +92,7 @@ struct PackagesStep {
   std::vector<std::string> drop;          // "docs", "man", "locales", "info"
   std::vector<std::string> keep_locales;  // with drop: locales
   bool run_scripts = false;               // scripts: run
+  std::vector<std::string> unnormalised;  // of normaliser_names(), sorted; scripts: run
 };
 
 struct CopyStep {

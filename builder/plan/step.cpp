@@ -55,6 +55,7 @@ class Namer {
         .field("pinned", run.pinned)
         .field("mtime", run.mtime)
         .field("epoch", run.epoch)
+        .field("drop_private_keys", run.drop_private_keys)
         .field("mounts", std::uint64_t{what.mounts.size()});
     for (const RunMount& mount : what.mounts)
       name(mount);
@@ -96,6 +97,21 @@ class Namer {
         .field("first", std::uint64_t{action.first})
         .field("packages", action.packages)
         .field("architecture", action.architecture)
+        .field("drop", action.drop)
+        .field("keep_locales", action.keep_locales);
+  }
+  void operator()(const BootstrapDebianAction& action) {
+    to_.field("action", "bootstrap-debian");
+    name(action.set);
+  }
+  void operator()(const ArrangeDebianAction& action) {
+    to_.field("action", "arrange-debian");
+    name(action.set);
+  }
+  void operator()(const DropPackagedAction& action) {
+    to_.field("action", "drop-packaged")
+        .field("first", std::uint64_t{action.first})
+        .field("count", std::uint64_t{action.count})
         .field("drop", action.drop)
         .field("keep_locales", action.keep_locales);
   }
@@ -170,6 +186,11 @@ class Namer {
         .field("write", mount.write)
         .field("share", static_cast<std::uint64_t>(mount.share))
         .field("size", mount.size);
+  }
+  void name(const DebianSet& set) {
+    to_.field("first", std::uint64_t{set.first})
+        .field("packages", set.packages)
+        .field("architecture", set.architecture);
   }
   void name(const Owner& owner) { to_.field("uid", owner.uid).field("gid", owner.gid); }
 

@@ -7,6 +7,7 @@
 
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
+#include "builder/resolve/scripted_packages.h"
 #include "builder/resolve/sites.h"
 #include "builder/resolve/source_trees.h"
 
@@ -35,10 +36,10 @@ class Lowering {
     const Layering layering = site.image ? site.image->layering : Layering();
     const std::size_t first_own = plan.layers.size();
     for (const RecipeStep& step : site.steps) {
-      const StepIndex index = lower_step(site, step, plan);
+      const std::vector<StepIndex> made = lower_step(site, step, plan);
       LayerPlan& layer = layer_for(step, layering, first_own, plan);
-      layer.steps.push_back(index);
-      layer.places.push_back(step.place);
+      layer.steps.insert(layer.steps.end(), made.begin(), made.end());
+      layer.places.insert(layer.places.end(), made.size(), step.place);
       layer.by_package |= layering.strategy == Layering::Strategy::by_package &&
                           std::holds_alternative<PackagesStep>(step.verb);
     }
@@ -129,24 +130,24 @@ class Lowering {
     return layer;
   }
 
-  StepIndex lower_step(const Site& site, const RecipeStep& from,
-                       const VariantPlan& plan) {
-    Step step;
-    step.platform = site.runs_on;
-    step.place = from.place;
-    step.label = from.name.empty() ? from.text : from.name;
-    if (site.stage) step.label = site.name + ": " + step.label;
+  // The steps whose changes together are what `from` asks for.
+  std::vector<StepIndex> lower_step(const Site& site, const RecipeStep& from,
+                                    const VariantPlan& plan) {
+    Step step = started(site, from);
+    const auto* packages = std::get_if<PackagesStep>(&from.verb);
+    if (packages != nullptr && packages->run_scripts)
+      return scripted(site, from, *packages, plan);
     if (const auto* run = std::get_if<RunStep>(&from.verb)) {
       step.operation = command(site, *run, plan, step);
       auto& made = std::get<Run>(step.operation);
       if (from.mtime_epoch) made.mtime = epoch_;
       stand_on(plan, step);
-      return graph_.add(std::move(step));
+      return {graph_.add(std::move(step))};
     }
     Edit edit;
     if (from.mtime_epoch) edit.mtime = epoch_;
     bool reads_below = false;
-    if (const auto* packages = std::get_if<PackagesStep>(&from.verb)) {
+    if (packages != nullptr) {
       edit.clamp = epoch_;
       edit.actions.push_back(install(site, *packages, step));
       reads_below = true;
@@ -160,7 +161,70 @@ class Lowering {
     }
     step.operation = std::move(edit);
     if (reads_below) stand_on(plan, step);
-    return graph_.add(std::move(step));
+    return {graph_.add(std::move(step))};
+  }
+
+  static Step started(const Site& site, const RecipeStep& from) {
+    Step step;
+    step.platform = site.runs_on;
+    step.place = from.place;
+    step.label = from.name.empty() ? from.text : from.name;
+    if (site.stage) step.label = site.name + ": " + step.label;
+    return step;
+  }
+
+  // Packages whose maintainer scripts run: what dpkg needs to start, dpkg's own work, and
+  // what is to be dropped of both.
+  std::vector<StepIndex> scripted(const Site& site, const RecipeStep& from,
+                                  const PackagesStep& packages, const VariantPlan& plan) {
+    const std::int64_t mtime = from.mtime_epoch ? epoch_ : k_constant_mtime;
+    Step bootstrap = started(site, from);
+    bootstrap.label += " (what dpkg needs)";
+    DebianSet set;
+    set.architecture = debian_architecture(site.runs_on);
+    for (const LockedPackage& package : locked_packages(site, packages, from.place)) {
+      bootstrap.inputs.push_back(fetched(package, site.runs_on));
+      set.packages.push_back(full_name(package));
+    }
+    stand_on(plan, bootstrap);
+    Step arrange = bootstrap;
+    arrange.label = started(site, from).label + " (the archives)";
+    bootstrap.operation = Edit{{BootstrapDebianAction{set}}, mtime, k_never_clamp};
+    arrange.operation = Edit{{ArrangeDebianAction{std::move(set)}}};
+    Step install = started(site, from);
+    install.inputs = {graph_.add(std::move(arrange))};
+    stand_on(plan, install);
+    std::vector<StepIndex> made = {graph_.add(std::move(bootstrap))};
+    install.inputs.push_back(made.front());
+    ++install.below;
+    install.operation = scripted_run(packages, mtime);
+    made.push_back(graph_.add(std::move(install)));
+    if (!packages.drop.empty()) made.push_back(dropping(site, from, made, plan));
+    return made;
+  }
+
+  Run scripted_run(const PackagesStep& packages, std::int64_t mtime) const {
+    Run run;
+    run.what = scripted_install(packages);
+    run.mount_inputs = {0};
+    run.mtime = mtime;
+    run.epoch = epoch_;
+    run.drop_private_keys = true;
+    return run;
+  }
+
+  StepIndex dropping(const Site& site, const RecipeStep& from,
+                     const std::vector<StepIndex>& changes, const VariantPlan& plan) {
+    const auto& packages = std::get<PackagesStep>(from.verb);
+    Step drop = started(site, from);
+    drop.label += " (what is dropped)";
+    drop.operation = Edit{
+        {DropPackagedAction{0, changes.size(), packages.drop, packages.keep_locales}}};
+    drop.inputs = changes;
+    stand_on(plan, drop);
+    drop.inputs.insert(drop.inputs.end(), changes.begin(), changes.end());
+    drop.below += changes.size();
+    return graph_.add(std::move(drop));
   }
 
   // The verbs that need no input of their own.
@@ -236,48 +300,52 @@ class Lowering {
   }
 
   FileAction install(const Site& site, const PackagesStep& packages, Step& step) {
-    if (packages.run_scripts) {
-      throw oci::Error(oci::Errc::bad_input,
-                       "maintainer scripts cannot be run by this version")
-          .at(step.place, "`scripts: run`")
-          .add_hint(
-              "leave it out: what most scripts do is done without running them; "
-              "`lithify plan` lists those of which it is not");
+    InstallDebianAction action;
+    action.architecture = debian_architecture(site.runs_on);
+    action.drop = packages.drop;
+    action.keep_locales = packages.keep_locales;
+    for (const LockedPackage& package : locked_packages(site, packages, step.place)) {
+      step.inputs.push_back(unpacked(package, site.runs_on));
+      action.packages.push_back(full_name(package));
     }
+    return action;
+  }
+
+  std::vector<LockedPackage> locked_packages(const Site& site,
+                                             const PackagesStep& packages,
+                                             const Place& place) const {
     const std::string key = lock_key(site, packages.number).str();
     const LockedSet* set = lock_.find_set(key);
     if (set == nullptr) {
       throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
           .number("L0210")
-          .at(step.place, "no set `" + key + "` in the lock")
+          .at(place, "no set `" + key + "` in the lock")
           .add_hint("run `lithify lock` and commit the result");
     }
-    InstallDebianAction action;
-    action.architecture = debian_architecture(site.runs_on);
-    action.drop = packages.drop;
-    action.keep_locales = packages.keep_locales;
-    for (const LockedPackage& package :
-         members(*set, lock_, packages.source, action.architecture)) {
-      step.inputs.push_back(unpacked(package, site.runs_on));
-      action.packages.push_back(
-          fmt::format("{}:{}={}", package.name, package.architecture, package.version));
-    }
-    return action;
+    return members(*set, lock_, packages.source, debian_architecture(site.runs_on));
   }
 
-  StepIndex unpacked(const LockedPackage& package, const oci::Platform& platform) {
+  static std::string full_name(const LockedPackage& package) {
+    return fmt::format("{}:{}={}", package.name, package.architecture, package.version);
+  }
+
+  StepIndex fetched(const LockedPackage& package, const oci::Platform& platform) {
     Step fetch;
     fetch.operation = Fetch{"apt:" + package.source + "/" + package.path, package.sha256,
                             package.size, file_name_of(package.path)};
     fetch.label = "fetch " + package.name + " " + package.version;
     // Packages for all architectures are one work for all platforms.
     if (package.architecture != "all") fetch.platform = platform;
+    return graph_.add(std::move(fetch));
+  }
+
+  StepIndex unpacked(const LockedPackage& package, const oci::Platform& platform) {
     Step unpack;
-    unpack.platform = fetch.platform;
+    if (package.architecture != "all") unpack.platform = platform;
     unpack.label = "unpack " + package.name;
     unpack.operation =
         Edit{{UnpackDebAction{0, package.name}}, k_constant_mtime, k_never_clamp};
-    unpack.inputs = {graph_.add(std::move(fetch))};
+    unpack.inputs = {fetched(package, platform)};
     return graph_.add(std::move(unpack));
   }
 

@@ -5,6 +5,7 @@
 #include "oci/base/error.h"
 
 #include "builder/debian/debian_install.h"
+#include "builder/debian/debian_scripted.h"
 #include "builder/run/edit_users.h"
 #include "builder/run/fetched_tree.h"
 #include "builder/tree/tree_path.h"
@@ -92,6 +93,18 @@ class Editor {
     return fit_for_layer(install_debian(
         action, context_.inputs.subspan(action.first, count), seen(), debian()));
   }
+  Tree operator()(const BootstrapDebianAction& action) {
+    return fit_for_layer(
+        bootstrap_debian(action.set, archives(action.set), seen(), debian()));
+  }
+  Tree operator()(const ArrangeDebianAction& action) {
+    return arrange_debian(action.set, archives(action.set), seen(), debian());
+  }
+  Tree operator()(const DropPackagedAction& action) {
+    if (action.count != 0) context_.input(action.first + action.count - 1);
+    return drop_packaged(action, context_.inputs.subspan(action.first, action.count),
+                         seen());
+  }
   Tree operator()(const MergeAction&) { return seen(); }
   Tree operator()(const AddUsersAction& action) {
     return fit_for_layer(
@@ -102,6 +115,11 @@ class Editor {
   }
 
  private:
+  std::span<const Tree> archives(const DebianSet& set) const {
+    if (!set.packages.empty()) context_.input(set.first + set.packages.size() - 1);
+    return context_.inputs.subspan(set.first, set.packages.size());
+  }
+
   DebianContext debian() const {
     return {context_.store, context_.activity, context_.edit.mtime, context_.edit.clamp,
             context_.stop};

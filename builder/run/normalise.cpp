@@ -11,6 +11,7 @@
 
 #include "builder/debian/lines.h"
 #include "builder/plan/glob.h"
+#include "builder/run/settle_formats.h"
 
 namespace lithify {
 
@@ -55,6 +56,18 @@ constexpr std::array k_dropped = {
     Dropped{"temporary", "run/**"},
 };
 
+// /var/lock leads there on every Debian system (policy 9.1.4).
+constexpr const char* k_stays = "run/lock";
+
+// What maintainer scripts make unasked, each time under another identity of its own; the
+// program that made it makes it again where it is wanted.
+constexpr std::array k_clusters = {
+    Dropped{"database-clusters", "var/lib/postgresql/*/*"},
+    Dropped{"database-clusters", "etc/postgresql/*/*"},
+    Dropped{"database-clusters", "var/log/postgresql/*"},
+    Dropped{"database-clusters", "var/lib/mysql/*"},
+};
+
 constexpr std::array k_key_places = {"etc/", "root/", "var/lib/"};
 
 class Normaliser {
@@ -65,6 +78,12 @@ class Normaliser {
   Normalised run() {
     for (const Dropped& rule : k_dropped)
       drop(rule);
+    if (request_.drop_private_keys) {
+      for (const Dropped& rule : k_clusters)
+        drop_with_contents(rule);
+    }
+    if (wanted("font-caches")) settle_font_caches();
+    if (wanted("java-keystores")) settle_keystores();
     if (wanted("machine-id")) empty_machine_id();
     if (wanted("python-records")) forget_in_records();
     if (wanted("shadow-days")) settle_shadow();
@@ -85,9 +104,26 @@ class Normaliser {
     if (!wanted(rule.name)) return;
     const Glob glob(rule.glob);
     for (auto at = nodes_.begin(); at != nodes_.end();) {
-      const bool goes = !at->second.implied && glob.matches(at->first);
+      const bool goes =
+          !at->second.implied && at->first != k_stays && glob.matches(at->first);
       if (goes) note(rule.name, at->first, "left out");
       at = goes ? nodes_.erase(at) : std::next(at);
+    }
+  }
+
+  void drop_with_contents(const Dropped& rule) {
+    if (!wanted(rule.name)) return;
+    const Glob glob(rule.glob);
+    for (auto at = nodes_.begin(); at != nodes_.end();) {
+      const std::string path = at->first;
+      if (!glob.matches(path)) {
+        ++at;
+        continue;
+      }
+      note(rule.name, path, "left out");
+      nodes_.erase(nodes_.lower_bound(path + '/'), nodes_.lower_bound(path + '0'));
+      nodes_.erase(path);
+      at = nodes_.upper_bound(path);
     }
   }
 
@@ -121,6 +157,41 @@ class Normaliser {
     if (!found->second.content) return;
     found->second.content.reset();
     note("machine-id", found->first, "made empty");
+  }
+
+  void settle_keystores() {
+    const Glob store("**/cacerts");
+    for (const auto& [path, node] : nodes_) {
+      if (!store.matches(path)) continue;
+      const auto bytes = read(node);
+      const auto settled =
+          bytes ? settled_keystore(*bytes, request_.mtime) : std::nullopt;
+      if (settled && *settled != *bytes)
+        rewrite(path, *settled, "java-keystores", "lost the time of each certificate");
+    }
+  }
+
+  void settle_font_caches() {
+    const Glob cache("var/cache/fontconfig/*.cache-*");
+    for (const auto& [path, node] : nodes_) {
+      if (!cache.matches(path)) continue;
+      const auto bytes = read(node);
+      const std::string directory = bytes ? fontconfig_directory(*bytes) : "";
+      if (!directory.starts_with('/')) continue;
+      const std::string settled =
+          settled_fontconfig_cache(*bytes, time_of_directory(directory.substr(1)));
+      if (settled != *bytes)
+        rewrite(path, settled, "font-caches", "got its directory's time");
+    }
+  }
+
+  std::int64_t time_of_directory(const std::string& path) const {
+    const auto made = nodes_.find(path);
+    if (made != nodes_.end() && !made->second.implied)
+      return made->second.attributes.mtime;
+    const auto place = request_.before.resolve(path);
+    const Node* node = place ? request_.before.find(*place) : nullptr;
+    return node == nullptr ? request_.mtime : node->attributes.mtime;
   }
 
   void forget_in_records() {
@@ -216,12 +287,41 @@ class Normaliser {
   }
 
   void refuse_keys() {
-    for (auto at = nodes_.begin(); at != nodes_.end();) {
-      const bool key = is_private_key(at->first, at->second);
-      if (key && !request_.drop_private_keys) refuse_key(at->first);
-      if (key) note("private-keys", at->first, "left out");
-      at = key ? nodes_.erase(at) : std::next(at);
+    std::vector<std::string> keys;
+    for (const auto& [path, node] : nodes_) {
+      if (!is_private_key(path, node)) continue;
+      if (!request_.drop_private_keys) refuse_key(path);
+      keys.push_back(path);
     }
+    for (const std::string& key : keys) {
+      leave_out("private-keys", key);
+      drop_public_half(key);
+    }
+  }
+
+  // ssh's is beside its key; that of ssl-cert's has a link named after its subject.
+  void drop_public_half(const std::string& key) {
+    leave_out("private-keys", key + ".pub");
+    const std::string_view name = name_of(key);
+    if (parent_of(key) != "etc/ssl/private" || !name.ends_with(".key")) return;
+    const std::string certificate =
+        fmt::format("{}.pem", name.substr(0, name.size() - 4));
+    if (!leave_out("private-keys", "etc/ssl/certs/" + certificate)) return;
+    std::vector<std::string> links;
+    for (const auto& [path, node] : nodes_) {
+      if (parent_of(path) == "etc/ssl/certs" && node.link == certificate)
+        links.push_back(path);
+    }
+    for (const std::string& link : links)
+      leave_out("private-keys", link);
+  }
+
+  bool leave_out(std::string_view name, const std::string& path) {
+    const auto at = nodes_.find(path);
+    if (at == nodes_.end() || at->second.type == FileType::whiteout) return false;
+    note(name, path, "left out");
+    nodes_.erase(at);
+    return true;
   }
 
   [[noreturn]] static void refuse_key(const std::string& path) {

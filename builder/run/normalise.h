@@ -29,6 +29,9 @@ struct Normalised {
 //
 //   backups         passwd- and its like, dpkg's and debconf's -old files go
 //   caches          apt's package caches and man's index go
+//   database-clusters  what packages make of PostgreSQL's and MariaDB's data goes
+//   font-caches     fontconfig's hold for directories as old as they are in the image
+//   java-keystores  certificates in Java's own have the constant time, and an order
 //   ldconfig-cache  /var/cache/ldconfig/aux-cache goes
 //   logs            those of apt, dpkg, update-alternatives and fontconfig go
 //   machine-id      /etc/machine-id is empty, D-Bus's copy goes
@@ -38,7 +41,7 @@ struct Normalised {
 //                   source has in the image (PEP 552)
 //   python-records  uv_cache.json goes, and its line in RECORD
 //   shadow-days     the date of a password's last change is what it was, else empty
-//   temporary       what is in /tmp, /var/tmp and /run goes
+//   temporary       what is in /tmp, /var/tmp and /run goes, but for /run/lock
 Normalised normalise(Tree change, const NormaliseRequest& request, oci::BlobStore& store);
 
 }  // namespace lithify

@@ -239,8 +239,9 @@ class RunStepWork {
 
   Tree finish(Tree change, const Tree& below, oci::Activity& activity) const {
     if (!run_.what.outputs.empty()) change = outputs_of(change, below);
-    Normalised normalised =
-        normalise(std::move(change), {below, run_.what.unnormalised, run_.mtime}, store_);
+    Normalised normalised = normalise(
+        std::move(change),
+        {below, run_.what.unnormalised, run_.mtime, run_.drop_private_keys}, store_);
     for (const std::string& note : normalised.notes)
       activity.output(note + "\n");
     check_pinned(normalised.change);

@@ -4,6 +4,7 @@
 
 #include "builder/debian/debian_install.h"
 #include "builder/debian/debian_package.h"
+#include "builder/debian/debian_scripted.h"
 
 namespace {
 
@@ -19,7 +20,10 @@ void install(std::string_view bytes) {
   const oci::BlobRef blob = oci::put(store, bytes);
   deb.content = Slice{blob, 0, blob.size};
   nodes["a.deb"] = deb;
-  const Tree unpacked = unpack_deb({0, "a"}, Tree(std::move(nodes)), context);
+  const Tree archive(std::move(nodes));
+  const DebianSet set{0, {"a:all=1"}, "amd64"};
+  check_sound(arrange_debian(set, {&archive, 1}, Tree(), context).nodes());
+  const Tree unpacked = unpack_deb({0, "a"}, archive, context);
   check_sound(unpacked.nodes());
   InstallDebianAction action;
   action.packages = {"a:all=1"};

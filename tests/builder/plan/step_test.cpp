@@ -66,26 +66,30 @@ TEST_CASE("every field of an operation is part of the key") {
 TEST_CASE("every field of a command is part of the key") {
   Run run;
   run.what.mounts.resize(1);
-  every_change_counts<Run>(
-      run,
-      {[](Run& r) { r.what.argv = {"a"}; },
-       [](Run& r) {
-         r.what.argv = {"a", ""};
-       },
-       [](Run& r) {
-         r.what.env = {{"a", "b"}};
-       },
-       [](Run& r) { r.what.cwd = "/x"; }, [](Run& r) { r.what.user = "1:1"; },
-       [](Run& r) { r.what.outputs = {"/x"}; },
-       [](Run& r) { r.what.network = Network::pinned; },
-       [](Run& r) { r.what.clock = StepClock::epoch; },
-       [](Run& r) { r.what.limits.memory = 1; }, [](Run& r) { r.what.limits.cpus = 1; },
-       [](Run& r) { r.what.limits.pids = 1; }, [](Run& r) { r.what.limits.time = 1; },
-       [](Run& r) { r.what.limits.timeout = 1; },
-       [](Run& r) { r.what.unnormalised = {"logs"}; },
-       [](Run& r) { r.mount_inputs = {0}; }, [](Run& r) { r.mount_inputs = {1}; },
-       [](Run& r) { r.pinned = oci::Digest::of("x"); }, [](Run& r) { r.mtime = 1; },
-       [](Run& r) { r.epoch = 1; }});
+  every_change_counts<Run>(run, {[](Run& r) { r.what.argv = {"a"}; },
+                                 [](Run& r) {
+                                   r.what.argv = {"a", ""};
+                                 },
+                                 [](Run& r) {
+                                   r.what.env = {{"a", "b"}};
+                                 },
+                                 [](Run& r) { r.what.cwd = "/x"; },
+                                 [](Run& r) { r.what.user = "1:1"; },
+                                 [](Run& r) { r.what.outputs = {"/x"}; },
+                                 [](Run& r) { r.what.network = Network::pinned; },
+                                 [](Run& r) { r.what.clock = StepClock::epoch; },
+                                 [](Run& r) { r.what.limits.memory = 1; },
+                                 [](Run& r) { r.what.limits.cpus = 1; },
+                                 [](Run& r) { r.what.limits.pids = 1; },
+                                 [](Run& r) { r.what.limits.time = 1; },
+                                 [](Run& r) { r.what.limits.timeout = 1; },
+                                 [](Run& r) { r.what.unnormalised = {"logs"}; },
+                                 [](Run& r) { r.mount_inputs = {0}; },
+                                 [](Run& r) { r.mount_inputs = {1}; },
+                                 [](Run& r) { r.pinned = oci::Digest::of("x"); },
+                                 [](Run& r) { r.mtime = 1; },
+                                 [](Run& r) { r.epoch = 1; },
+                                 [](Run& r) { r.drop_private_keys = true; }});
 }
 
 TEST_CASE("every field of a mount is part of the key, and where it comes from is not") {
@@ -149,6 +153,21 @@ TEST_CASE("every field of an action is part of the key") {
            [](InstallDebianAction& a) { a.architecture = "arm64"; },
            [](InstallDebianAction& a) { a.drop = {"docs"}; },
            [](InstallDebianAction& a) { a.keep_locales = {"en"}; }});
+  every_change_counts<BootstrapDebianAction>(
+      {}, {[](BootstrapDebianAction& a) { a.set.first = 1; },
+           [](BootstrapDebianAction& a) { a.set.packages = {"x"}; },
+           [](BootstrapDebianAction& a) { a.set.architecture = "arm64"; }});
+  every_change_counts<ArrangeDebianAction>(
+      {}, {[](ArrangeDebianAction& a) { a.set.first = 1; },
+           [](ArrangeDebianAction& a) { a.set.packages = {"x"}; },
+           [](ArrangeDebianAction& a) { a.set.architecture = "arm64"; }});
+  CHECK(key_document(edit(ArrangeDebianAction{}), {}) !=
+        key_document(edit(BootstrapDebianAction{}), {}));
+  every_change_counts<DropPackagedAction>(
+      {}, {[](DropPackagedAction& a) { a.first = 1; },
+           [](DropPackagedAction& a) { a.count = 1; },
+           [](DropPackagedAction& a) { a.drop = {"docs"}; },
+           [](DropPackagedAction& a) { a.keep_locales = {"en"}; }});
   every_change_counts<WriteAction>({}, {[](WriteAction& a) { a.what.path = "/x"; },
                                         [](WriteAction& a) { a.what.text = "x"; },
                                         [](WriteAction& a) { a.what.mode = 0; },

@@ -88,6 +88,43 @@ TEST_CASE("a copy is an import and an edit that looks at nothing below") {
   CHECK(import.path == "/project/site");
 }
 
+TEST_CASE("packages whose scripts run become fetches, files for dpkg and one command") {
+  PackagesStep wanted = packages({"bash"});
+  wanted.run_scripts = true;
+  wanted.drop = {"docs"};
+  wanted.unnormalised = {"logs"};
+  const Recipe recipe =
+      recipe_of({step(DirStep{"/a", {}, 0755}, "dir /a"), step(wanted, "packages bash")});
+  Lock lock =
+      lock_of({locked("bash", "amd64"), locked("libc6", "amd64")}, {"bash", "libc6"});
+  const BuildPlan plan = lower(recipe, lock, {}, {});
+  const auto& steps = plan.images.at(0).variants.at(0).layers.at(1).steps;
+  REQUIRE(steps.size() == 3);
+
+  const Step& bootstrap = plan.graph.step(steps[0]);
+  const auto& first =
+      std::get<BootstrapDebianAction>(std::get<Edit>(bootstrap.operation).actions.at(0));
+  CHECK(first.set.packages.size() == 2);
+  CHECK(bootstrap.inputs.size() == 3);
+  CHECK(bootstrap.below == 1);
+
+  const Step& command = plan.graph.step(steps[1]);
+  const Run& run = std::get<Run>(command.operation);
+  CHECK(command.below == 2);
+  CHECK(command.inputs.back() == steps[0]);
+  CHECK(run.drop_private_keys);
+  CHECK(run.what.unnormalised == std::vector<std::string>{"logs"});
+  CHECK(run.what.env.at("DEBIAN_FRONTEND") == "noninteractive");
+  const Step& archives = plan.graph.step(command.inputs.at(run.mount_inputs.at(0)));
+  CHECK(std::holds_alternative<ArrangeDebianAction>(
+      std::get<Edit>(archives.operation).actions.at(0)));
+
+  const Step& drop = plan.graph.step(steps[2]);
+  CHECK(drop.below == 3);
+  CHECK(std::get<DropPackagedAction>(std::get<Edit>(drop.operation).actions.at(0)).drop ==
+        wanted.drop);
+}
+
 TEST_CASE("packages become fetches, unpacks and one install") {
   const Recipe recipe = recipe_of({step(packages({"bash"}), "packages bash")});
   const Lock lock =

@@ -317,17 +317,3 @@ TEST_CASE("what a command brought from the network is pinned by the lock") {
   CHECK(unused(recipe, lock) ==
         std::vector<std::string>{"outputs of stage:deps/1/linux/amd64"});
 }
-
-TEST_CASE("maintainer scripts are refused until they can be run") {
-  PackagesStep wanted = packages({"gcc"});
-  wanted.run_scripts = true;
-  const Recipe recipe = recipe_of({}, {step(wanted, "packages gcc")});
-  try {
-    lower(recipe, Lock{}, {}, {});
-    FAIL("nothing was thrown");
-  } catch (const oci::Error& error) {
-    CHECK(std::string(error.what()) ==
-          "maintainer scripts cannot be run by this version");
-    CHECK(error.place().line == 9);
-  }
-}

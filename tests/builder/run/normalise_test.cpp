@@ -89,9 +89,10 @@ TEST_CASE("a normaliser that is switched off does nothing") {
 
 TEST_CASE("each name that can be switched off stands in the table of the header") {
   const auto& names = lithify::normaliser_names();
-  for (const char* name : {"backups", "ldconfig-cache", "logs", "machine-id",
-                           "network-files", "private-keys", "pycache", "python-records",
-                           "shadow-days", "temporary", "caches"}) {
+  for (const char* name :
+       {"backups", "ldconfig-cache", "logs", "machine-id", "network-files",
+        "private-keys", "pycache", "python-records", "shadow-days", "temporary", "caches",
+        "database-clusters", "font-caches", "java-keystores"}) {
     CAPTURE(name);
     CHECK(std::find(names.begin(), names.end(), name) != names.end());
   }
