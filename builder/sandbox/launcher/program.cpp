@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "builder/sandbox/launcher/confine.h"
 #include "builder/sandbox/launcher/kernel.h"
@@ -25,13 +26,25 @@ namespace {
 
 constexpr int k_watch_milliseconds = 50;
 constexpr const char* k_no_memory_limit = "memory is not limited";
+constexpr int k_busy_tries = 100;
+
+// The host laid the file out just now, and a process that it is starting elsewhere may
+// for a moment hold what was open then.
+void execute_file(const char* file, char* const* words, char* const* names) {
+  for (int i = 0; i < k_busy_tries; ++i) {
+    ::execve(file, words, names);
+    if (errno != ETXTBSY) return;
+    ::usleep(5000);
+    errno = ETXTBSY;
+  }
+}
 
 // As execvp does, but with the PATH that the program gets.
 void execute(const char* const* argv, const char* const* env) {
   auto* const words = const_cast<char* const*>(argv);
   auto* const names = const_cast<char* const*>(env);
   if (std::strchr(argv[0], '/') != nullptr) {
-    ::execve(argv[0], words, names);
+    execute_file(argv[0], words, names);
     return;
   }
   const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -44,7 +57,7 @@ void execute(const char* const* argv, const char* const* env) {
     char file[PATH_MAX];
     const int wanted = std::snprintf(file, sizeof file, "%.*s/%s", length, path, argv[0]);
     if (wanted > 0 && wanted < static_cast<int>(sizeof file)) {
-      ::execve(file, words, names);
+      execute_file(file, words, names);
       if (errno != ENOENT && errno != ENOTDIR) error = errno;
     }
     if (path[length] == 0) break;

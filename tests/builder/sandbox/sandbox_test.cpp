@@ -160,6 +160,19 @@ TEST_CASE("a full error stream does not hold up the other") {
   });
 }
 
+TEST_CASE("a program that somebody still writes to is waited for") {
+  at_each_level([](const SandboxProbe& probe, Root& root) {
+    const std::string file = fs::path(root.path()) / "bin/busybox";
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    std::jthread writer([fd] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      ::close(fd);
+    });
+    CHECK(run(plan_for(probe, root, "echo started")).output == "started\n");
+  });
+}
+
 TEST_CASE("whoever wants one stream alone gets it") {
   at_each_level([](const SandboxProbe& probe, Root& root) {
     std::string err;
