@@ -45,7 +45,8 @@ struct CommandResult {
 };
 
 // A command of `before` that does not exit with 0 is the last of them, and `run` is left
-// out; `after` runs in any case.
+// out; `after` runs in any case. Of commands of these two that exit with 0 the output is
+// not kept.
 struct SequenceResult {
   // Why this machine runs no such command, and what to type for it. Nothing ran then.
   struct Unable {

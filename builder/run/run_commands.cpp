@@ -74,12 +74,12 @@ class CommandsWork {
     bool ready = true;
     for (const Prepared& command : before_) {
       if (!ready) break;
-      result.before.push_back(run(command, place));
+      result.before.push_back(run_beside(command, place));
       ready = succeeded(result.before.back());
     }
     if (ready) result.run = run(run_, place);
     for (const Prepared& command : after_)
-      result.after.push_back(run(command, place));
+      result.after.push_back(run_beside(command, place));
     return result;
   }
 
@@ -164,6 +164,13 @@ class CommandsWork {
       if (error.code() != Errc::bad_input) throw;
       return not_started(error.what());
     }
+    return result;
+  }
+
+  // There may be many of them.
+  CommandResult run_beside(const Prepared& command, const Place& place) const {
+    CommandResult result = run(command, place);
+    if (succeeded(result)) result.out = result.err = {};
     return result;
   }
 

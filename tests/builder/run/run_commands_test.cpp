@@ -114,12 +114,14 @@ TEST_CASE("commands find what those before them left, and the next sequence does
   Bench bench;
   if (!bench.possible()) return;
   bench.commands.before = {Bench::script("mkdir -p /var/lib && echo made > /var/lib/x")};
-  bench.commands.after = {Bench::script("cat /seen")};
+  bench.commands.after = {Bench::script("cat /seen; exit 1"), Bench::script("cat /seen")};
   bench.commands.run = Bench::script("cat /var/lib/x > /seen; cat /seen");
   const SequenceResult result = bench.perform();
   CHECK(result.run->out.text == "made\n");
-  REQUIRE(result.after.size() == 1);
+  REQUIRE(result.after.size() == 2);
   CHECK(result.after[0].out.text == "made\n");
+  CHECK(result.after[1].number == 0);
+  CHECK(result.after[1].out.size == 0);
   bench.commands = {};
   CHECK(bench.perform(Bench::script("cat /var/lib/x")).number == 1);
 }
@@ -129,7 +131,7 @@ TEST_CASE("after a set-up that fails the command is left out, and tear-down runs
   if (!bench.possible()) return;
   bench.commands.before = {Bench::script("exit 5"), Bench::script("echo never")};
   bench.commands.run = Bench::script("echo never");
-  bench.commands.after = {Bench::script("echo done")};
+  bench.commands.after = {Bench::script("echo done; exit 1")};
   const SequenceResult result = bench.perform();
   REQUIRE(result.before.size() == 1);
   CHECK(result.before[0].number == 5);
