@@ -16,7 +16,8 @@ struct NormaliseRequest {
   const Tree& before;                   // the full tree that the step ran in
   const std::vector<std::string>& off;  // of normaliser_names(): those not wanted
   std::int64_t mtime = k_constant_time;
-  // Maintainer scripts make keys on their own: these go; a person's are refused.
+  // Maintainer scripts make keys and databases on their own: these go. A person's keys
+  // are refused, and his databases stay.
   bool drop_private_keys = false;
 };
 

@@ -6,8 +6,10 @@ import re
 import shutil
 import unittest
 
+import sandbox_container_test as containers
 from scripted import ESSENTIAL, machine_build_file
-from support import LITHIFY, Scenario, files_of, needs, needs_root
+from support import (LITHIFY, Scenario, files_of, layer_members, manifest_of, needs,
+                     needs_root)
 
 PACKAGES = ESSENTIAL + ["adduser", "debconf", "ca-certificates", "fontconfig", "tzdata"]
 USER = "lithify-run"
@@ -73,6 +75,54 @@ class ScriptsRun(Scenario):
             *([f"LITHIFY_APT_MIRROR={mirror}"] if mirror else []),
             "sh", "-c", "umask 077; exec ./lithify build --locked", cwd=place)
         self.assertEqual(dict(line.split(" ") for line in theirs.splitlines()), ours)
+
+    @needs("runc")
+    @needs_root()
+    @unittest.skipUnless(containers.PROFILE.exists(), "podman's profile is not installed")
+    def test_docker_by_default_gives_the_same_bytes(self):
+        ours = self.build(self.folder)
+        ci = containers.SandboxInContainers()
+        ci.folder = self.folder
+        rootfs = self.folder / "rootfs"
+        for name in ("proc", "sys", "dev", "usr", "etc", "tmp", "w"):
+            (rootfs / name).mkdir(parents=True)
+        for name in ("bin", "lib", "lib64", "sbin"):
+            (rootfs / name).symlink_to("usr/" + name)
+        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        for name in ("lithify.yaml", "lithify.lock"):
+            shutil.copy(self.folder / name, rootfs / "w")
+        shutil.copy(LITHIFY, rootfs / "w/lithify")
+        # The downloads, and no result of any step.
+        self.run_program("cp", "-r", self.store / "blobs", rootfs / "w")
+        ran = ci.contain("/usr/bin/env", "-C", "/w", "LITHIFY_STORE=/w", "/w/lithify",
+                         "build", "--locked", "--offline", capabilities=containers.DOCKER,
+                         seccomp=containers.docker_filter(containers.DOCKER))
+        self.assertIn("in sandbox L1", ran.stderr)
+        self.assertEqual(dict(line.split(" ") for line in ran.stdout.splitlines()), ours)
+
+    def test_on_a_base_what_is_missing_is_added(self):
+        self.write("base/lithify.yaml",
+                   machine_build_file(ESSENTIAL, "outputs: [{oci: out}]"))
+        self.lithify("build", cwd=self.folder / "base")
+        self.write("lithify.yaml", machine_build_file(
+            ["fontconfig", "man-db"], "outputs: [{oci: out}]", "drop: [docs, man]").replace(
+                "sources:", "sources:\n  base: {layout: base/out}").replace(
+                    "from: scratch", "from: base"))
+        self.lithify("build")
+        layers = manifest_of(self.folder / "out")["layers"]
+        added = {member.name.rstrip("/") for member in
+                 layer_members(self.folder / "out", layers[-1])}
+        self.assertIn("usr/bin/fc-cache", added)
+        self.assertIn("usr/share/doc/fontconfig/copyright", added)
+        self.assertNotIn("usr/bin/bash", added)
+        self.assertEqual([name for name in added if name.startswith("usr/share/doc/")
+                          and name.endswith(".gz")], [])
+        self.assertFalse([name for name in added if name.startswith("usr/share/man/man1/")])
+        status = self.text_of("var/lib/dpkg/status")
+        self.assertEqual(set(re.findall(r"^Status: (.*)$", status, re.M)),
+                         {"install ok installed"})
+        self.assertIn("Package: bash\n", status)
+        self.assertIn("Package: fontconfig\n", status)
 
     def test_what_is_missing_is_said(self):
         self.write("lithify.yaml", machine_build_file(["tzdata"]))

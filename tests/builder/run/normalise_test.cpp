@@ -169,3 +169,53 @@ TEST_CASE("a fresh private key is refused, or left out where a package made it")
   CHECK(shape_of(bench.normalise(change()).change) ==
         "i usr\ni usr/share\nf usr/share/test.pem\n");
 }
+
+TEST_CASE("the public half of a package's key goes with it, and what links to it") {
+  Bench bench;
+  bench.drop_keys = true;
+  const std::string key = "-----BEGIN PRIVATE KEY-----\nx\n";
+  Tree made = bench.stored({{"etc/ssh/ssh_host_rsa_key", key},
+                            {"etc/ssh/ssh_host_rsa_key.pub", "p"},
+                            {"etc/ssl/certs/ssl-cert-snakeoil.pem", "c"},
+                            {"etc/ssl/certs/other.pem", "c"},
+                            {"etc/ssl/private/ssl-cert-snakeoil.key", key}});
+  Tree::Nodes nodes = std::move(made).take_nodes();
+  Node link;
+  link.type = oci::FileType::symlink;
+  link.link = "ssl-cert-snakeoil.pem";
+  nodes["etc/ssl/certs/0123abcd.0"] = link;
+  link.link = "other.pem";
+  nodes["etc/ssl/certs/4567abcd.0"] = link;
+  const auto result = bench.normalise(Tree(std::move(nodes)));
+  CHECK(shape_of(result.change) ==
+        "i etc\ni etc/ssl\ni etc/ssl/certs\nl etc/ssl/certs/4567abcd.0=other.pem\n"
+        "f etc/ssl/certs/other.pem\n");
+  CHECK(result.notes.size() == 5);
+}
+
+TEST_CASE("a database that a package made goes whole; a person's stays") {
+  Bench bench;
+  const auto change = [&] {
+    return bench.stored({{"etc/postgresql-common/x.conf", "x"},
+                         {"etc/postgresql/15/main/pg_hba.conf", "x"},
+                         {"var/lib/postgresql/15/main/base/1/2", "x"},
+                         {"var/lib/postgresql/15/main/PG_VERSION", "x"}});
+  };
+  CHECK(bench.normalise(change()).notes.empty());
+  bench.drop_keys = true;
+  const auto result = bench.normalise(change());
+  CHECK(shape_of(result.change) ==
+        "i etc\ni etc/postgresql-common\nf etc/postgresql-common/x.conf\n");
+  CHECK(result.notes.size() == 2);
+  bench.off = {"database-clusters"};
+  CHECK(bench.normalise(change()).notes.empty());
+}
+
+TEST_CASE("where /var/lock leads stays") {
+  Bench bench;
+  Tree made = bench.stored({{"run/lock/subsys/x", "x"}, {"run/x", "x"}});
+  Tree::Nodes nodes = std::move(made).take_nodes();
+  nodes.at("run/lock").implied = false;
+  CHECK(shape_of(bench.normalise(Tree(std::move(nodes))).change) ==
+        "i run\nd run/lock\n");
+}
