@@ -88,6 +88,19 @@ bool has_dpkg(const Tree& below) {
   return below.resolve(k_dpkg).has_value();
 }
 
+// dpkg would take what these brought for nobody's, and their dependents for broken.
+void refuse_untold_packages(const Tree& below) {
+  const auto first = below.nodes().lower_bound("var/lib/dpkg/status.d/");
+  if (first == below.nodes().end() || !first->first.starts_with("var/lib/dpkg/status.d/"))
+    return;
+  throw Error(Errc::bad_input,
+              "below the step are packages that no database of dpkg's knows")
+      .add_note(fmt::format("/{} is there, because no dpkg was", first->first))
+      .add_hint(
+          "install them in the step whose scripts run, or stand on an image that has "
+          "dpkg");
+}
+
 void require_programs(const InstalledRoot& root) {
   std::set<std::string> missing;
   for (const Program& program : k_programs) {
@@ -96,14 +109,10 @@ void require_programs(const InstalledRoot& root) {
   if (missing.empty()) return;
   throw Error(Errc::bad_input, fmt::format("maintainer scripts cannot run without {}",
                                            fmt::join(missing, ", ")))
-      .add_note(
-          "nothing below the step has dpkg, so the essential packages must be among "
-          "its own")
+      .add_note("the base has no dpkg, and the step does not bring it")
       .add_hint(
-          "stand on a Debian image, or add: base-files, base-passwd, bash, bsdutils, "
-          "coreutils, dash, debianutils, diffutils, dpkg, findutils, grep, gzip, "
-          "hostname, init-system-helpers, libc-bin, login, ncurses-base, ncurses-bin, "
-          "perl-base, sed, sysvinit-utils, tar, usr-is-merged, util-linux");
+          "stand on a Debian image or on nothing (`from: scratch`), which brings all "
+          "that is essential");
 }
 
 std::string short_name(const UnpackedPackage& package) {
@@ -170,6 +179,7 @@ Node file(oci::BlobStore& store, std::string_view text, std::uint32_t mode,
 Tree bootstrap_debian(const DebianSet& set, std::span<const Tree> archives,
                       const Tree& below, const DebianContext& context) {
   if (has_dpkg(below)) return {};
+  refuse_untold_packages(below);
   const std::vector<UnpackedPackage> all = read_controls(set, archives, context.store);
   std::vector<UnpackedPackage> first;
   for (const std::size_t i : bootstrap_packages(all)) {

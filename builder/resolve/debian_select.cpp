@@ -134,6 +134,28 @@ void prefer(const std::vector<LockedPackage>& locked_before,
   }
 }
 
+// By name, so that no index's order counts.
+std::vector<PackageId> essential_packages(const DebianUniverse& universe,
+                                          const DebianSolver& solver,
+                                          const PackagesStep& step) {
+  const bool merging =
+      std::any_of(step.packages.begin(), step.packages.end(),
+                  [](const PackageRequest& one) { return one.name == "usrmerge"; });
+  std::vector<PackageId> found;
+  for (SlotId slot = 0; slot < universe.slot_count(); ++slot) {
+    if (universe.slot(slot).architecture != universe.native()) continue;
+    const PackageId id = solver.candidate(slot);
+    if (id == k_none) continue;
+    const DebianPackage& package = universe.package(id);
+    if (package.essential == "yes" || (package.name == "usr-is-merged" && !merging))
+      found.push_back(id);
+  }
+  std::sort(found.begin(), found.end(), [&](PackageId a, PackageId b) {
+    return universe.package(a).name < universe.package(b).name;
+  });
+  return found;
+}
+
 std::vector<LockedPackage> select(DebianUniverse& universe, const PackagesStep& step,
                                   const std::vector<LockedPackage>& already,
                                   const std::vector<LockedPackage>& preferred) {
@@ -150,6 +172,10 @@ std::vector<LockedPackage> select(DebianUniverse& universe, const PackagesStep& 
   for (const PackageRequest& request : step.packages) {
     requested.push_back(find_requested(universe, solver, request));
     if (!request.version.empty()) solver.pin_candidate(requested.back());
+  }
+  if (step.run_scripts) {
+    for (const PackageId id : essential_packages(universe, solver, step))
+      solver.request(id);
   }
   for (std::size_t i = 0; i < requested.size(); ++i) {
     try {

@@ -18,6 +18,10 @@ namespace lithify {
 // a later dependency impossible is taken back. Throws Errc::not_found for an unknown name
 // or version, Errc::bad_input with the chain of reasons when it cannot be done. Sorted.
 //
+// With step.run_scripts essential packages are asked for first, because maintainer
+// scripts use them without saying so, and usr-is-merged, because /usr is; callers clear
+// it where a base has them.
+//
 // `preferred` were locked before: where the suites still have one, byte for byte, it is
 // the candidate of its name (the last one, of several). If that cannot be done, they are
 // forgotten.

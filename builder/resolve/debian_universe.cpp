@@ -28,6 +28,7 @@ constexpr KnownField k_fields[] = {
     {"Architecture", &DebianPackage::architecture},
     {"Multi-Arch", &DebianPackage::multi_arch},
     {"Priority", &DebianPackage::priority},
+    {"Essential", &DebianPackage::essential},
     {"Depends", &DebianPackage::depends},
     {"Pre-Depends", &DebianPackage::pre_depends},
     {"Recommends", &DebianPackage::recommends},

@@ -20,7 +20,7 @@ inline constexpr std::uint32_t k_none = UINT32_MAX;
 
 // A stanza of a Packages file. Views into texts that the universe owns.
 struct DebianPackage {
-  std::string_view name, version, architecture, multi_arch, priority;
+  std::string_view name, version, architecture, multi_arch, priority, essential;
   std::string_view depends, pre_depends, recommends, conflicts, breaks, provides;
   std::string_view filename, size, sha256;
   int pin = 0;  // apt's priority of its suite; below 0: never chosen anew

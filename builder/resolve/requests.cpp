@@ -13,7 +13,7 @@ namespace lithify {
 
 namespace {
 
-std::string request_text(const PackagesStep& step) {
+std::string request_text(const PackagesStep& step, bool essential) {
   std::vector<std::string> words;
   for (const PackageRequest& package : step.packages) {
     std::string word = package.name;
@@ -27,6 +27,7 @@ std::string request_text(const PackagesStep& step) {
   for (const auto& word : words)
     text += " " + word;
   if (step.recommends) text += " +recommends";
+  if (essential) text += " +essential";
   return text;
 }
 
@@ -82,12 +83,20 @@ class Collector {
         add_run(*run, site, step.place);
       } else if (const auto* packages = std::get_if<PackagesStep>(&step.verb)) {
         const std::string key = lock_key(site, packages->number).str();
+        const bool essential = packages->run_scripts && on_nothing(site);
         if (seen_.insert("set " + key).second)
-          found_.sets.push_back({key, request_text(*packages), site.name, packages,
-                                 site.runs_on, step.place, below});
+          found_.sets.push_back({key, request_text(*packages, essential), site.name,
+                                 packages, site.runs_on, step.place, below, essential});
         below.push_back(key);
       }
     }
+  }
+
+  // Whether no source is below the site.
+  bool on_nothing(const Site& site) const {
+    if (site.from.kind == From::Kind::source) return false;
+    const auto base = site_below(recipe_, site);
+    return !base || on_nothing(*base);
   }
 
   void add_run(const RunStep& run, const Site& site, const Place& place) {

@@ -21,6 +21,8 @@ struct PackageSetRequest {
   oci::Platform platform;
   Place place;
   std::vector<std::string> below;  // keys of the sets this one stands on, lowest first
+  // Scripts run where no base has what they use: essential packages come too.
+  bool essential = false;
 };
 
 // What url: and remote archive: sources fetch from one address.

@@ -296,9 +296,11 @@ class Resolving {
   std::vector<LockedPackage> select(const PackageSetRequest& request,
                                     const std::vector<LockedPackage>& already,
                                     const std::vector<LockedPackage>& preferred) {
+    PackagesStep step = *request.step;
+    step.run_scripts = request.essential;
     try {
-      return open_archive(request).select(
-          *request.step, debian_architecture(request.platform), already, preferred);
+      return open_archive(request).select(step, debian_architecture(request.platform),
+                                          already, preferred);
     } catch (oci::Error& error) {
       error.at(request.place, "");
       throw;

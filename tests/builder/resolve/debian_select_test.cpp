@@ -191,6 +191,23 @@ TEST_CASE("what an earlier step installed is given") {
   }
 }
 
+TEST_CASE("where scripts run what is essential comes too") {
+  const std::vector<std::string> packages = {
+      package("web", "1"),
+      package("sed", "1", "Essential: yes\nDepends: usrmerge | usr-is-merged"),
+      package("tar", "1", "Essential: no"),
+      package("usr-is-merged", "1"),
+      package("usrmerge", "1"),
+      package("dash", "1", "Essential: yes", "i386")};
+  World world(packages);
+  CHECK(world.ask("web").answer() == "web=1");
+  world.step.run_scripts = true;
+  CHECK(world.answer() == "sed=1 usr-is-merged=1 web=1");
+  World other(packages);
+  other.step.run_scripts = true;
+  CHECK(other.ask("usrmerge").answer() == "sed=1 usrmerge=1");
+}
+
 TEST_CASE("a better pin wins over a later version") {
   DebianUniverse universe({"amd64"});
   universe.add_index(package("a", "2"), 100, "backports");

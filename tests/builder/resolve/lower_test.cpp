@@ -95,8 +95,8 @@ TEST_CASE("packages whose scripts run become fetches, files for dpkg and one com
   wanted.unnormalised = {"logs"};
   const Recipe recipe =
       recipe_of({step(DirStep{"/a", {}, 0755}, "dir /a"), step(wanted, "packages bash")});
-  Lock lock =
-      lock_of({locked("bash", "amd64"), locked("libc6", "amd64")}, {"bash", "libc6"});
+  const Lock lock = lock_of({locked("bash", "amd64"), locked("libc6", "amd64")},
+                            {"bash", "libc6"}, "debian: bash +essential");
   const BuildPlan plan = lower(recipe, lock, {}, {});
   const auto& steps = plan.images.at(0).variants.at(0).layers.at(1).steps;
   REQUIRE(steps.size() == 3);
@@ -123,6 +123,15 @@ TEST_CASE("packages whose scripts run become fetches, files for dpkg and one com
   CHECK(drop.below == 3);
   CHECK(std::get<DropPackagedAction>(std::get<Edit>(drop.operation).actions.at(0)).drop ==
         wanted.drop);
+}
+
+TEST_CASE("a set whose scripts run on nothing asks for what is essential") {
+  PackagesStep wanted = packages({"bash"});
+  wanted.run_scripts = true;
+  const Recipe recipe = recipe_of({step(wanted, "packages bash")});
+  const std::vector<LockedPackage> members = {locked("bash", "amd64")};
+  CHECK(unmet(recipe, lock_of(members, {"bash"})).size() == 1);
+  CHECK(unmet(recipe, lock_of(members, {"bash"}, "debian: bash +essential")).empty());
 }
 
 TEST_CASE("packages become fetches, unpacks and one install") {
