@@ -191,8 +191,10 @@ std::string encode(const SandboxPlan& plan, const EncodeOptions& options) {
   wire.filter = encode_filter(plan, writer);
   wire.uid = plan.uid;
   wire.gid = plan.gid;
-  wire.memory = plan.limits.memory;
-  wire.pids = plan.limits.pids;
+  if (!options.limits_held) {
+    wire.memory = plan.limits.memory;
+    wire.pids = plan.limits.pids;
+  }
   wire.cpu_seconds = static_cast<std::uint64_t>(plan.limits.cpu_time.count());
   wire.file_size = plan.limits.file_size;
   wire.cpus = plan.cpus;

@@ -12,6 +12,7 @@ namespace lithify {
 // Bits of WireFlag beside those that the plan itself says.
 struct EncodeOptions {
   std::uint32_t flags = 0;
+  bool limits_held = false;  // those of memory and processes, by somebody else
 };
 
 // Looks at the sources of binds and at the root, so that the launcher finds the same

@@ -10,6 +10,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/control_group.h"
 #include "builder/sandbox/launcher/wire.h"
 #include "builder/sandbox/owner_map.h"
 #include "builder/sandbox/sandbox.h"
@@ -110,6 +111,7 @@ Attempt attempt(SandboxLevel level, const OwnerMap& owners) {
   probe.fresh_proc = offers("proc");
   probe.overlay = offers("overlay");
   probe.scoped = offers("scopes");
+  probe.limits_all = place_for_groups().has_value();
   probe.owners_need_entering = level == SandboxLevel::id_range && ::geteuid() != 0;
   return result;
 }

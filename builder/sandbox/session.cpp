@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/control_group.h"
 #include "builder/sandbox/encode.h"
 #include "builder/sandbox/launcher/wire.h"
 #include "builder/sandbox/launcher_program.h"
@@ -87,6 +89,15 @@ ssize_t receive(int control, WireMessage& message, pid_t& sender) {
   return got;
 }
 
+// A group that holds the plan's limits, where this machine lets us have one.
+std::unique_ptr<ControlGroup> group_for(const SandboxPlan& plan) {
+  const bool limited = plan.limits.memory != 0 || plan.limits.pids != 0;
+  if (!limited || !place_for_groups()) return nullptr;
+  auto group = std::make_unique<ControlGroup>(*place_for_groups());
+  group->limit(plan.limits, plan.cpus);
+  return group;
+}
+
 class Conversation {
  public:
   Conversation(const SandboxPlan& plan, std::uint32_t flags, const SessionOutput& output,
@@ -98,7 +109,9 @@ class Conversation {
         stopped_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         out_(plan.terminal ? Pipe() : output_pipe(plan)),
         err_(plan.terminal || output.apart == nullptr ? Pipe() : output_pipe(plan)),
-        launcher_(encode(plan, {.flags = flags}), streams()),
+        group_(group_for(plan)),
+        launcher_(encode(plan, {.flags = flags, .limits_held = group_ != nullptr}),
+                  streams()),
         wake_(std::move(stop), Wake{stopped_.get()}) {
     out_.write_end = Fd();
     err_.write_end = Fd();
@@ -229,6 +242,7 @@ class Conversation {
 
   void allow() {
     try {
+      if (group_) group_->take(launcher_.pid());
       if (plan_.level != SandboxLevel::chroot) give_ids(launcher_.pid(), plan_.owners);
     } catch (Error& error) {
       session_.failure = std::move(error);
@@ -297,6 +311,7 @@ class Conversation {
       exited_ = true;
       status_ = launcher;
     }
+    if (group_ && group_->ran_out_of_memory()) outcome.out_of_memory = true;
     if (exited_ || outcome.timed_out || outcome.out_of_memory) {
       if (!exited_) status_ = SIGKILL;
       outcome.exit_status = WIFEXITED(status_) ? WEXITSTATUS(status_) : 0;
@@ -314,7 +329,8 @@ class Conversation {
   std::stop_token stop_;
   Fd stopped_;
   Pipe out_;
-  Pipe err_;                      // no pipe if both streams are one
+  Pipe err_;  // no pipe if both streams are one
+  std::unique_ptr<ControlGroup> group_;
   std::optional<Tracer> tracer_;  // ends when the launcher and all below it have
   Launcher launcher_;
   std::stop_callback<Wake> wake_;
