@@ -78,6 +78,12 @@ TEST_CASE("packages steps") {
   CHECK(step.recommends);
   CHECK(step.drop == std::vector<std::string>{"docs", "locales"});
   CHECK(step.keep_locales == std::vector<std::string>{"de", "en"});
+  CHECK_FALSE(step.run_scripts);
+  const auto scripts = step_of<PackagesStep>(
+      "{packages: [bash], from: deb, scripts: run, normalise: {logs: false, backups: "
+      "false, pycache: true}}");
+  CHECK(scripts.run_scripts);
+  CHECK(scripts.unnormalised == std::vector<std::string>{"backups", "logs"});
 }
 
 TEST_CASE("the other steps") {
