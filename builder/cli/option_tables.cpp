@@ -11,6 +11,7 @@
 
 #include "builder/cli/options.h"
 #include "builder/cli/registry_caches.h"
+#include "builder/sandbox/foreign_sandbox.h"
 
 namespace lithify {
 
@@ -121,6 +122,13 @@ void set_colour(Options& options, std::string_view value) {
 }
 
 // "16M": bytes.
+void set_sandbox(Options& options, std::string_view value) {
+  if (!parse_runner(value)) {
+    throw bad_value("--sandbox", value, "own, bwrap, crun or runc");
+  }
+  options.sandbox = value;
+}
+
 void set_chunk_size(Options& options, std::string_view value) {
   std::uint64_t size = 0;
   const char* const end = value.data() + value.size();
@@ -275,6 +283,8 @@ constexpr Flag k_flags[] = {
     {0, "--keep-failed", "", k_build | k_push | k_test,
      "leave the files of a command that failed where they are, to look at",
      set<&Options::keep_failed>},
+    {0, "--sandbox", "PROGRAM", k_build | k_push,
+     "whose sandbox runs commands: own, bwrap, crun or runc (default: own)", set_sandbox},
     {0, "--cache-from", "REF", k_builders,
      "take results of steps and layers from this repository of a registry, host/path, "
      "where they are not in the store; may be given several times",

@@ -49,6 +49,7 @@ struct Options {
   bool no_cache = false;
   bool keep_failed = false;
   bool skip_tests = false;
+  std::string sandbox = "own";  // --sandbox, a name that parse_runner() knows
   bool allow_repacked = false;
   bool push = false;
   bool push_by_digest = false;

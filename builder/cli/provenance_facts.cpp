@@ -8,8 +8,8 @@
 
 #include "builder/attest/provenance.h"
 #include "builder/cli/checkout.h"
+#include "builder/cli/sandbox_report.h"
 #include "builder/cli/workspace.h"
-#include "builder/sandbox/sandbox.h"
 
 namespace lithify {
 
@@ -128,7 +128,7 @@ std::string provenance_of(const BuildFacts& facts, const ClaimSubject& subject) 
   from.mode =
       is_ci(session.environment()) ? Provenance::Mode::ci : Provenance::Mode::local;
   if (runs_commands(facts.prepared.plan.graph))
-    from.sandbox = std::string(level_name(probe_sandbox().level));
+    from.sandbox = sandbox_used(session.options().sandbox);
   from.version = LITHIFY_VERSION;
   return oci::during([] { return "writing provenance"; }, [&] { return from.str(); });
 }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "builder/sandbox/foreign_sandbox.h"
+
 namespace lithify {
 
 namespace {
@@ -30,6 +32,12 @@ std::string line(std::string_view label, bool works, std::string_view yes,
 }
 
 }  // namespace
+
+std::string sandbox_used(const std::string& runner) {
+  return runner == runner_name(SandboxRunner::own)
+             ? std::string(level_name(probe_sandbox().level))
+             : runner;
+}
 
 std::string sandbox_summary(const SandboxProbe& probe) {
   return fmt::format("{}, {}", level_name(probe.level), words_for(probe.level));

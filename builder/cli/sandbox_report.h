@@ -8,6 +8,10 @@
 
 namespace lithify {
 
+// What commands ran in: the level of our own sandbox, "L3", or whose other it was (a name
+// as --sandbox has it).
+std::string sandbox_used(const std::string& runner);
+
 // "L3, a user namespace with a range of ids".
 std::string sandbox_summary(const SandboxProbe& probe);
 

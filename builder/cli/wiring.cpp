@@ -400,6 +400,7 @@ RunTools Session::run_tools() {
   tools.secret = [this](const std::string& id) { return secret(id); };
   tools.resolver = resolver_of_machine();
   tools.keep_failed = options_.keep_failed;
+  tools.runner = parse_runner(options_.sandbox).value();
   tools.pin = [this](const std::string& key, const oci::Digest& tree) {
     const std::lock_guard lock(pins_mutex_);
     pins_.push_back({key, tree});

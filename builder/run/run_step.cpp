@@ -15,6 +15,7 @@
 #include "builder/run/edit.h"
 #include "builder/run/foreign_platform.h"
 #include "builder/run/identity.h"
+#include "builder/run/mount_points.h"
 #include "builder/run/normalise.h"
 #include "builder/run/placed_mounts.h"
 #include "builder/run/run_mounts.h"
@@ -93,7 +94,7 @@ class RunStepWork {
         inputs_(inputs),
         store_(store),
         tools_(tools),
-        probe_(probe_sandbox(tools.at_most)) {}
+        probe_(probe_runner(tools.runner, tools.at_most)) {}
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
@@ -132,6 +133,8 @@ class RunStepWork {
   SandboxOutcome run(SandboxPlan& plan, StepRoot& root, Log& log,
                      const std::stop_token& stop) const {
     const auto write = [&](std::string_view text) { log.write(text); };
+    if (tools_.runner != SandboxRunner::own)
+      return run_elsewhere(plan, root, write, stop);
     try {
       return run_sandbox(plan, write, stop);
     } catch (const Error& error) {
@@ -140,6 +143,18 @@ class RunStepWork {
     root.copy_instead(log.activity(), stop);
     root.put_into(plan);
     return run_sandbox(plan, write, stop);
+  }
+
+  SandboxOutcome run_elsewhere(const SandboxPlan& plan, const StepRoot& root,
+                               const SandboxOutput& write,
+                               const std::stop_token& stop) const {
+    std::vector<std::string> made = make_mount_points(root.path(), plan);
+    const fs::path work = root.path().parent_path();
+    const fs::path box = work / ("box-" + work.filename().string());
+    oci::make_directories(box);
+    SandboxOutcome outcome = run_foreign(tools_.runner, plan, box, write, stop);
+    outcome.made = std::move(made);
+    return outcome;
   }
 
   void require_sandbox() const {

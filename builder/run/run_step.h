@@ -15,6 +15,7 @@
 
 #include "builder/plan/step.h"
 #include "builder/run/shared_roots.h"
+#include "builder/sandbox/foreign_sandbox.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/tree/tree.h"
 
@@ -31,6 +32,7 @@ struct RunTools {
   std::filesystem::path logs;    // what commands wrote
   std::string program = {};      // this program's own file
   SandboxLevel at_most = SandboxLevel::root;
+  SandboxRunner runner = SandboxRunner::own;  // no part of a key: results are the same
   // The secret of this id, as the user gave it; nullopt: he did not. Its content enters
   // no key, log or tree.
   std::function<std::optional<std::string>(const std::string& id)> secret = {};

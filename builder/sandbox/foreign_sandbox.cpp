@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <optional>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,7 @@
 
 #include "builder/sandbox/adapters.h"
 #include "builder/sandbox/call_filter.h"
+#include "builder/sandbox/owner_map.h"
 
 extern char** environ;
 
@@ -199,6 +201,23 @@ std::optional<SandboxRunner> parse_runner(std::string_view name) {
     if (runner_name(runner) == name) return runner;
   }
   return std::nullopt;
+}
+
+const SandboxProbe& probe_runner(SandboxRunner runner, SandboxLevel at_most) {
+  if (runner == SandboxRunner::own) return probe_sandbox(at_most);
+  const auto make = [](bool many_ids) {
+    SandboxProbe probe;
+    // Ids that are the same outside: a runtime finds its way to the root as one of them.
+    const std::optional<OwnerMap> range =
+        many_ids && ::geteuid() == 0 ? root_owners(false) : std::nullopt;
+    probe.level = range ? SandboxLevel::id_range : SandboxLevel::single_id;
+    probe.owners = range.value_or(single_owner());
+    probe.fresh_proc = probe.mounts = true;
+    return probe;
+  };
+  static const SandboxProbe bubblewrap = make(false);
+  static const SandboxProbe runtime = make(true);
+  return runner == SandboxRunner::bwrap ? bubblewrap : runtime;
 }
 
 namespace {

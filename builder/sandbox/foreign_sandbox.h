@@ -16,6 +16,10 @@ enum class SandboxRunner { own, bwrap, crun, runc };
 std::string_view runner_name(SandboxRunner runner);
 std::optional<SandboxRunner> parse_runner(std::string_view name);
 
+// What that sandbox lets us do here, for whoever lays out roots for it: for our own it is
+// probe_sandbox(at_most). The others are not tried. Any thread.
+const SandboxProbe& probe_runner(SandboxRunner runner, SandboxLevel at_most);
+
 // As run_sandbox(), with these differences: `box` is an empty directory of ours for what
 // the program needs while it runs; a program that a signal ended has the exit status
 // 128 + its number; what is made of mount points is not told; of limits the wall time

@@ -16,12 +16,12 @@
 #include "builder/cli/provenance_facts.h"
 #include "builder/cli/pushing.h"
 #include "builder/cli/root_tree.h"
+#include "builder/cli/sandbox_report.h"
 #include "builder/cli/testing.h"
 #include "builder/cli/twice.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
 #include "builder/run/scheduler.h"
-#include "builder/sandbox/sandbox.h"
 
 namespace lithify {
 
@@ -403,7 +403,8 @@ class Build {
   // Which sandbox commands ran in, where there were any.
   std::string sandbox_line() const {
     if (!runs_commands(prepared_.plan.graph)) return {};
-    return fmt::format("run    in sandbox {}\n", level_name(probe_sandbox().level));
+    return fmt::format("run    in sandbox {}\n",
+                       sandbox_used(session_.options().sandbox));
   }
 
   std::string image_lines() const {
