@@ -280,6 +280,11 @@ constexpr Flag k_flags[] = {
      set<&Options::skip_tests>},
     {0, "--junit", "FILE", k_build | k_push | k_test,
      "write what came of the tests as JUnit XML", set_text<&Options::junit>},
+    {0, "--structure", "FILE", k_test,
+     "take the tests of this container-structure-test file, for an image that is there",
+     [](Options& options, std::string_view value) {
+       options.structure.emplace_back(value);
+     }},
     {0, "--keep-failed", "", k_build | k_push | k_test,
      "leave the files of a command that failed where they are, to look at",
      set<&Options::keep_failed>},
@@ -365,11 +370,13 @@ constexpr CommandText k_commands[] = {
     {"plan", k_plan, "[IMAGE…]", k_any, "show what a build would do",
      "Lists the steps with what is cached, the downloads with their sizes, packages "
      "whose scripts are not imitated, and where each setting came from. Builds nothing."},
-    {"test", k_test, "[IMAGE…]", k_any, "run the tests of images",
+    {"test", k_test, "[IMAGE…]|PLACE", k_any, "run the tests of images",
      "Builds what is not built yet, without writing outputs, and runs what `tests:` says "
      "on the files and the configuration of each image; commands run in the sandbox of "
      "steps, without network. What passed and has not changed is not run again. Exit "
-     "code 3 if a test fails that has no waiver, 7 if this machine cannot run it."},
+     "code 3 if a test fails that has no waiver, 7 if this machine cannot run it. With "
+     "--structure PLACE is any image: a reference, a layout, an archive or a name in the "
+     "store."},
     {"push", k_push, "[IMAGE…]", k_any, "push images where the build file says",
      "Builds what is not built yet, without writing outputs, and pushes to the "
      "repositories that `push:` names: first everything by digest, then the tags. A tag "

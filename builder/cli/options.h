@@ -38,8 +38,9 @@ struct Options {
   std::string cache_dir;                // empty: LITHIFY_STORE, then the default
   std::string metadata_file;
   std::string digest_file;
-  std::string junit;  // --junit, a file
-  unsigned jobs = 0;  // 0: as many as there are processors
+  std::string junit;                   // --junit, a file
+  std::vector<std::string> structure;  // --structure, files
+  unsigned jobs = 0;                   // 0: as many as there are processors
   int quiet = 0;
   int verbose = 0;
   When colour = When::automatic;

@@ -20,23 +20,15 @@ namespace {
 
 using Outcome = TestResult::Outcome;
 
-oci::ImageConfig config_of(const oci::Repository& images, const oci::Descriptor& which) {
-  const auto manifest = oci::Manifest::parse(images.manifest(which), which.digest.str());
-  const auto text = images.open({manifest.config.digest, manifest.config.size});
-  return oci::ImageConfig::parse(
-      oci::read_all(*text, oci::k_max_json, "image configuration"),
-      "image configuration");
-}
-
 // One image on one platform.
 class VariantTests {
  public:
   VariantTests(const BuildFacts& facts, const VariantPlan& plan,
-               const PackedVariant& packed)
+               const oci::Descriptor& manifest)
       : session_(facts.session),
         facts_(facts),
         plan_(plan),
-        config_(config_of(session_.images(), packed.manifest)),
+        config_(config_of(session_.images(), manifest)),
         workshop_(session_.workshop(facts.prepared.workspace.recipe)),
         tools_(session_.run_tools()) {}
 
@@ -176,10 +168,60 @@ nlohmann::json described(const TestResult& result) {
   return document;
 }
 
+std::string test_lines(const std::vector<TestedImage>& images) {
+  std::string lines;
+  for (const TestedImage& image : images) {
+    for (const TestResult& result : image.results)
+      lines += fmt::format("{:<7}  {}  {}\n", word_for(result.outcome), image.title(),
+                           visible(result.name));
+  }
+  return lines;
+}
+
+std::string test_document(const std::vector<TestedImage>& images) {
+  const TestCounts counts = count_tests(images);
+  nlohmann::json document = {
+      {"schema", "lithify.test/1"}, {"passed", counts.passed},
+      {"failed", counts.failed},    {"waived", counts.waived},
+      {"skipped", counts.skipped},  {"images", nlohmann::json::array()}};
+  for (const TestedImage& image : images) {
+    nlohmann::json entry = {{"name", image.name},
+                            {"platform", image.platform.str()},
+                            {"digest", image.manifest.digest.str()},
+                            {"tests", nlohmann::json::array()}};
+    for (const TestResult& result : image.results)
+      entry["tests"].push_back(described(result));
+    document["images"].push_back(std::move(entry));
+  }
+  return oci::canonical_json(document) + "\n";
+}
+
+void write_junit(const std::string& file, const std::vector<TestedImage>& images) {
+  std::vector<TestSuite> suites;
+  for (const TestedImage& image : images)
+    suites.push_back({image.title(), image.results});
+  oci::during([&] { return "writing " + file; },
+              [&] { oci::write_file_atomically(file, junit_xml(suites)); });
+}
+
 }  // namespace
+
+oci::ImageConfig config_of(const oci::Repository& images, const oci::Descriptor& which) {
+  const auto manifest = oci::Manifest::parse(images.manifest(which), which.digest.str());
+  const auto text = images.open({manifest.config.digest, manifest.config.size});
+  return oci::ImageConfig::parse(
+      oci::read_all(*text, oci::k_max_json, "image configuration"),
+      "image configuration");
+}
 
 std::string TestedImage::title() const {
   return of_several ? name + " " + platform.str() : name;
+}
+
+void test_image(const BuildFacts& facts, const VariantPlan& plan, TestedImage& image) {
+  oci::Activity activity(facts.session.progress(), "test " + image.title());
+  image.results = VariantTests(facts, plan, image.manifest).run(activity);
+  activity.end(oci::Outcome::done);
 }
 
 std::vector<TestedImage> test_images(const BuildFacts& facts,
@@ -197,9 +239,7 @@ std::vector<TestedImage> test_images(const BuildFacts& facts,
       if (session.options().skip_tests) {
         image.results = all_skipped(variant.tests);
       } else {
-        oci::Activity activity(session.progress(), "test " + image.title());
-        image.results = VariantTests(facts, variant, packed).run(activity);
-        activity.end(oci::Outcome::done);
+        test_image(facts, variant, image);
       }
       tested.push_back(std::move(image));
     }
@@ -208,6 +248,7 @@ std::vector<TestedImage> test_images(const BuildFacts& facts,
 }
 
 void tell_tests(Session& session, const std::vector<TestedImage>& images) {
+  if (!session.options().junit.empty()) write_junit(session.options().junit, images);
   for (const TestedImage& image : images) {
     for (const TestResult& result : image.results) {
       if (result.outcome == Outcome::failed)
@@ -270,40 +311,14 @@ void refuse_untested(const std::vector<TestedImage>& images) {
   }
 }
 
-std::string test_lines(const std::vector<TestedImage>& images) {
-  std::string lines;
-  for (const TestedImage& image : images) {
-    for (const TestResult& result : image.results)
-      lines += fmt::format("{:<7}  {}  {}\n", word_for(result.outcome), image.title(),
-                           visible(result.name));
-  }
-  return lines;
-}
-
-std::string test_document(const std::vector<TestedImage>& images) {
+int report_tests(Session& session, const std::vector<TestedImage>& images) {
+  session.end_progress();
+  session.print(session.options().json ? test_document(images) : test_lines(images));
+  if (session.wants_summary())
+    session.tell(images.empty() ? "no image has tests\n" : tests_line(images));
   const TestCounts counts = count_tests(images);
-  nlohmann::json document = {
-      {"schema", "lithify.test/1"}, {"passed", counts.passed},
-      {"failed", counts.failed},    {"waived", counts.waived},
-      {"skipped", counts.skipped},  {"images", nlohmann::json::array()}};
-  for (const TestedImage& image : images) {
-    nlohmann::json entry = {{"name", image.name},
-                            {"platform", image.platform.str()},
-                            {"digest", image.manifest.digest.str()},
-                            {"tests", nlohmann::json::array()}};
-    for (const TestResult& result : image.results)
-      entry["tests"].push_back(described(result));
-    document["images"].push_back(std::move(entry));
-  }
-  return oci::canonical_json(document) + "\n";
-}
-
-void write_junit(const std::string& file, const std::vector<TestedImage>& images) {
-  std::vector<TestSuite> suites;
-  for (const TestedImage& image : images)
-    suites.push_back({image.title(), image.results});
-  oci::during([&] { return "writing " + file; },
-              [&] { oci::write_file_atomically(file, junit_xml(suites)); });
+  if (counts.failed > 0) return exits::k_refused;
+  return counts.unwaived > 0 ? exits::k_machine : exits::k_ok;
 }
 
 }  // namespace lithify

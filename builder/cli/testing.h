@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "oci/base/descriptor.h"
+#include "oci/image/manifest.h"
+#include "oci/image/repository.h"
 
 #include "builder/cli/attesting.h"
 #include "builder/pack/assemble.h"
@@ -30,8 +32,16 @@ struct TestedImage {
 std::vector<TestedImage> test_images(const BuildFacts& facts,
                                      const std::vector<PackedImage>& images);
 
-// Each failure as an error at its place, what was waived or could not be run as warnings.
+// The same of one image that need not be what the facts' build made: `plan` has its tests
+// and says what its files are. Completes `image`.
+void test_image(const BuildFacts& facts, const VariantPlan& plan, TestedImage& image);
+
+// Each failure as an error at its place, what was waived or could not be run as warnings;
+// --junit replaces its file.
 void tell_tests(Session& session, const std::vector<TestedImage>& images);
+
+// The configuration that a manifest names.
+oci::ImageConfig config_of(const oci::Repository& images, const oci::Descriptor& which);
 
 struct TestCounts {
   std::size_t passed = 0;
@@ -53,11 +63,8 @@ void refuse_skipping(const BuildPlan& plan);
 // obstacle.
 void refuse_untested(const std::vector<TestedImage>& images);
 
-// For `lithify test`: a line for each test, and the document of --json.
-std::string test_lines(const std::vector<TestedImage>& images);
-std::string test_document(const std::vector<TestedImage>& images);
-
-// --junit: replaces the file.
-void write_junit(const std::string& file, const std::vector<TestedImage>& images);
+// What `lithify test` prints, a line for each test or the document of --json. Returns its
+// exit code.
+int report_tests(Session& session, const std::vector<TestedImage>& images);
 
 }  // namespace lithify

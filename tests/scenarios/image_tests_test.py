@@ -212,6 +212,24 @@ class Tests(Project):
         self.assertEqual(self.lithify("test", "web", "--skip-tests", cwd=folder,
                                       status=2).stdout, "")
 
+    def test_an_image_that_is_there_is_held_to_a_file(self):
+        folder = self.project("    []\n")
+        self.lithify("build", "--output", "oci-archive=web.tar", cwd=folder)
+        result = self.lithify("test", "--structure", "structure.yaml", "out", cwd=folder)
+        self.assertEqual(result.stdout.splitlines(), [
+            f"passed   out  {name}" for name in ("finds what set-up made", "a message",
+                                                 "no bash", "its text", "configuration")])
+        result = self.lithify("test", "--structure", "structure.yaml", "--structure",
+                              "failing.yaml", "web.tar", "--no-cache", cwd=folder, status=3)
+        self.assertIn("--> failing.yaml:3:5", result.stderr)
+        self.assertIn("tests  5 passed, 2 failed\n", result.stderr)
+        self.lithify("test", "--structure", "structure.yaml", cwd=folder, status=2)
+        self.lithify("test", "--structure", "none.yaml", "out", cwd=folder, status=2)
+        (folder / "failing.yaml").write_text("schemaVersion: 1.0.0\n")
+        wrong = self.lithify("test", "--structure", "failing.yaml", "out", cwd=folder,
+                             status=2)
+        self.assertIn("--> failing.yaml:1:", wrong.stderr)
+
     def test_an_image_without_tests_is_no_failure(self):
         folder = self.project("    []\n")
         result = self.lithify("test", "--junit", "junit.xml", cwd=folder)
@@ -285,6 +303,10 @@ class Pushes(RegistryScenario, Project):
         self.assertEqual(self.writes(), [])
         self.assertIn("tests  1 passed", self.lithify("push", cwd=folder).stderr)
         self.assertNotEqual(self.writes(), [])
+        pushed = self.lithify("test", "--structure", "structure.yaml",
+                              f"{self.peer.host}/web:v1", cwd=folder,
+                              store=self.folder / "store")
+        self.assertIn("tests  5 passed\n", pushed.stderr)
 
     def test_a_waiver_is_told_and_lets_the_push_go_on(self):
         folder = self.of('    - {name: late, run: "exit 1", waiver: {reason: comes in 2.0}}\n')

@@ -56,7 +56,7 @@ class Build {
 
   int run() {
     make();
-    if (tests_only_) return report_tests();
+    if (tests_only_) return report_tests(session_, tested_);
     push();
     report();
     return exits::k_ok;
@@ -286,23 +286,11 @@ class Build {
     if (!tests_) return;
     tested_ = test_images(facts(), packed_);
     times_.tests = lap();
-    if (!session_.options().junit.empty()) write_junit(session_.options().junit, tested_);
     tell_tests(session_, tested_);
     if (tests_only_ || count_tests(tested_).failed == 0) return;
     session_.end_progress();
     if (session_.wants_summary()) session_.tell(tests_line(tested_));
     throw Reported{exits::k_refused};
-  }
-
-  int report_tests() {
-    session_.end_progress();
-    session_.print(session_.options().json ? test_document(tested_)
-                                           : test_lines(tested_));
-    if (session_.wants_summary())
-      session_.tell(tested_.empty() ? "no image has tests\n" : tests_line(tested_));
-    const TestCounts counts = count_tests(tested_);
-    if (counts.failed > 0) return exits::k_refused;
-    return counts.unwaived > 0 ? exits::k_machine : exits::k_ok;
   }
 
   void write_outputs() {
@@ -468,7 +456,7 @@ int run_push(Session& session) {
   return Build(session, Build::Purpose::push, session.options().operands).run();
 }
 
-int run_test(Session& session) {
+int test_what_is_built(Session& session) {
   return Build(session, Build::Purpose::test, session.options().operands).run();
 }
 

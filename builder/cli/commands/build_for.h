@@ -17,4 +17,7 @@ void build_for(
     Session& session, const std::vector<std::string>& images,
     const std::function<void(const BuildFacts&, const std::vector<PackedImage>&)>& look);
 
+// `lithify test` of what the build file says.
+int test_what_is_built(Session& session);
+
 }  // namespace lithify

@@ -6,14 +6,13 @@
 
 #include "oci/base/error.h"
 #include "oci/image/manifest.h"
-#include "oci/image/manifest_graph.h"
-#include "oci/image/platform_choice.h"
 #include "oci/sign/attach.h"
 
 #include "builder/cli/commands/build_for.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
 #include "builder/cli/image_sbom.h"
+#include "builder/cli/one_platform.h"
 #include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
 
@@ -42,38 +41,10 @@ std::string_view predicate_type(SbomForm form) {
   return form == SbomForm::spdx ? oci::predicate::k_spdx : oci::predicate::k_cyclonedx;
 }
 
-oci::Platform wanted_platform(const Session& session) {
-  const auto platforms = wanted_platforms(session.options());
-  if (platforms.size() > 1) {
-    throw oci::Error(oci::Errc::bad_input, "an SBOM is about one platform")
-        .add_hint("give one `--platform`");
-  }
-  return platforms.empty() ? oci::Platform::host() : platforms.front();
-}
-
-oci::Error no_platform(const oci::Platform& wanted,
-                       const std::vector<std::string>& offered) {
-  return oci::Error(oci::Errc::not_found, "the image has nothing for " + wanted.str())
-      .add_hint(fmt::format("choose one with `--platform`: {}",
-                            visible(fmt::format("{}", fmt::join(offered, ", ")))));
-}
-
-// The manifest of one platform.
-oci::Descriptor manifest_in(const FoundImage& found, const oci::Platform& wanted) {
-  if (!oci::is_index(found.root.media_type)) return found.root;
-  const auto read = [&](const oci::Descriptor& which) {
-    return found.images->manifest(which);
-  };
-  const auto index = oci::Index::parse(read(found.root), "the index of the image");
-  const auto choice = oci::choose_platform(oci::images_of(index, wanted, read), wanted);
-  if (!choice.manifest) throw no_platform(wanted, choice.offered);
-  return *choice.manifest;
-}
-
 // The variant that --platform asks for, the only one, or the one for this machine.
 std::size_t variant_in(const Session& session, const PackedImage& image) {
   if (image.variants.size() == 1) return 0;
-  const oci::Platform wanted = wanted_platform(session);
+  const oci::Platform wanted = one_platform(session, "an SBOM");
   std::vector<std::string> offered;
   for (std::size_t i = 0; i < image.variants.size(); ++i) {
     if (image.variants[i].platform == wanted) return i;
@@ -153,7 +124,8 @@ bool print_made_again(Session& session, const oci::Digest& manifest) {
 
 void print_of_place(Session& session, const ImagePlace& place) {
   const FoundImage found = find_image(session, place);
-  const oci::Digest manifest = manifest_in(found, wanted_platform(session)).digest;
+  const oci::Digest manifest =
+      manifest_for(found, one_platform(session, "an SBOM")).digest;
   if (print_attached(session, found, place, manifest)) return;
   const bool remote = place.kind == ImagePlace::Kind::registry;
   if (!remote && print_made_again(session, manifest)) return;
