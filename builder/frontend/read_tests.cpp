@@ -1,5 +1,7 @@
 #include "builder/frontend/read_tests.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "builder/frontend/codes.h"
@@ -109,7 +111,8 @@ class TestReader {
       test.err = rules(expect->find("stderr"));
     }
     return "run " + (run.value.is_scalar()
-                         ? run.value.text.substr(0, 60)
+                         ? run.value.text.substr(
+                               0, std::min<std::size_t>(60, run.value.text.find('\n')))
                          : fmt::format("{}", fmt::join(made.argv, " ")));
   }
 
