@@ -1,0 +1,97 @@
+"""The table `run` of tests/bench/run: what a command costs before and after it does
+something, on a base of 15,000 files and 200 MB."""
+import os
+import random
+import shutil
+import statistics
+import subprocess
+
+FILES = 15_000
+BYTES = 200_000_000
+STEPS = 20
+
+
+def make_base(options, work):
+    """An OCI layout of the files, with busybox to run; made once."""
+    folder = work / "run-base"
+    mark = folder / "whole"
+    if mark.exists():
+        return folder / "base"
+    shutil.rmtree(folder, ignore_errors=True)
+    files = folder / "files"
+    rng = random.Random(1)
+    size = BYTES // FILES
+    for i in range(FILES):
+        place = files / f"usr/share/d{i // 50}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"f{i}").write_bytes(rng.randbytes(size // 8) * 8)
+    (files / "bin").mkdir()
+    shutil.copyfile(shutil.which("busybox"), files / "bin/busybox")
+    (files / "bin/busybox").chmod(0o755)
+    (folder / "lithify.yaml").write_text(
+        "lithify: 1\nproject: base\nsources:\n  files: {local: files}\nimage:\n"
+        "  from: scratch\n  steps: [{copy: ., from: files, to: /}]\n"
+        "outputs: [{oci: base}]\n")
+    subprocess.run([options.build / "lithify", "-C", folder, "build", "-q"], check=True,
+                   stdout=subprocess.DEVNULL,
+                   env={**os.environ, "LITHIFY_STORE": str(work / "run-base-store")})
+    mark.write_text("whole\n")
+    return folder / "base"
+
+
+class Project:
+    """Commands that do nothing, on that base. `fresh` makes them new ones."""
+
+    def __init__(self, options, work, name, steps):
+        self.folder, self.steps, self.round = work / name, steps, 0
+        self.folder.mkdir(exist_ok=True)
+        self.base = make_base(options, work)
+        self.store = work / "run-store"
+        self.env = {"LITHIFY_STORE": str(self.store)}
+        self.build = f"{options.build}/lithify -C {self.folder} build -q"
+        self.fresh()
+        subprocess.run(self.build, shell=True, check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, **self.env})
+
+    def fresh(self):
+        self.round += 1
+        steps = "".join(
+            f"    - {{run: [/bin/busybox, 'true'], env: {{N: '{self.round}-{os.getpid()}-"
+            f"{step}'}}}}\n" for step in range(self.steps))
+        (self.folder / "lithify.yaml").write_text(
+            f"lithify: 1\nproject: bench\nsources:\n  base: {{layout: {self.base}}}\n"
+            f"image:\n  from: base\n  steps:\n{steps}")
+
+    def without_roots(self):
+        self.fresh()
+        shutil.rmtree(self.store / "roots", ignore_errors=True)
+
+
+def run_rows(row, options, work):
+    one, many = Project(options, work, "run-1", 1), Project(options, work, "run-20", 1 + STEPS)
+    hundred = Project(options, work, "run-100", 100)
+    ready = f"{one.build} --sandbox bwrap"
+    return [
+        row("true", "true"),
+        row("one command, base ready", one.build, one.fresh, env=one.env),
+        row(f"{1 + STEPS} commands, base ready", many.build, many.fresh, env=many.env),
+        row("one command, base to be laid out", one.build, one.without_roots, env=one.env),
+        row("one command, base copied (bwrap)", ready, one.fresh, ["bwrap"], one.env),
+        row("100 commands, nothing changed", hundred.build, env=hundred.env),
+    ]
+
+
+def report_run(table):
+    """What the rows say about one command."""
+    seconds = {row.name: statistics.median(row.seconds) for row in table}
+    first = seconds.get("one command, base ready")
+    many = seconds.get(f"{1 + STEPS} commands, base ready")
+    if first is None or many is None or "true" not in seconds:
+        return
+    each = (many - first) / STEPS - seconds["true"]
+    print(f"start of a command: {each * 1000:.1f} ms over a bare `true`")
+    for name, what in (("one command, base to be laid out", "overlay, cold"),
+                       ("one command, base copied (bwrap)", "copy")):
+        if name in seconds:
+            print(f"base of {FILES} files ready: {seconds[name] - first:.2f} s ({what})")
+    print(flush=True)
