@@ -290,6 +290,16 @@ constexpr Flag k_flags[] = {
      set<&Options::keep_failed>},
     {0, "--sandbox", "PROGRAM", k_build | k_push,
      "whose sandbox runs commands: own, bwrap, crun or runc (default: own)", set_sandbox},
+    {0, "--rebuild-check", "[=STEP]", k_build | k_push,
+     "run every command twice, or that of STEP (OWNER/NUMBER or its name), the second "
+     "time with another clock, order of names, number of processors and more; exit 4 if "
+     "results differ",
+     [](Options& options, std::string_view value) {
+       if (value.empty())
+         options.rebuild_check = true;
+       else
+         options.rebuild_checks.emplace_back(value);
+     }},
     {0, "--cache-from", "REF", k_builders,
      "take results of steps and layers from this repository of a registry, host/path, "
      "where they are not in the store; may be given several times",

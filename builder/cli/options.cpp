@@ -198,8 +198,9 @@ class Parser {
 
   void use(const Flag& flag, std::string_view name,
            std::optional<std::string_view> value) {
-    if (!flag.value.empty() && !value && at_ + 1 < words_.size()) value = words_[++at_];
-    if (!flag.value.empty() && value.value_or("").empty()) {
+    const bool needs_value = !flag.value.empty() && !flag.value.starts_with('[');
+    if (needs_value && !value && at_ + 1 < words_.size()) value = words_[++at_];
+    if (needs_value && value.value_or("").empty()) {
       throw oci::Error(oci::Errc::bad_input,
                        fmt::format("{} needs a value: {} {}", name, name, flag.value));
     }
@@ -241,7 +242,8 @@ std::string flag_words(const Flag& flag) {
   if (!flag.name.empty()) {
     words += (flag.letter != 0 ? ", " : " ") + std::string(flag.name);
   }
-  if (!flag.value.empty()) words += " " + std::string(flag.value);
+  const bool joined = flag.value.starts_with('[');
+  if (!flag.value.empty()) words += (joined ? "" : " ") + std::string(flag.value);
   return words;
 }
 

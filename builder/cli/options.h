@@ -51,6 +51,8 @@ struct Options {
   bool keep_failed = false;
   bool skip_tests = false;
   std::string sandbox = "own";  // --sandbox, a name that parse_runner() knows
+  bool rebuild_check = false;               // of all commands
+  std::vector<std::string> rebuild_checks;  // of these
   bool allow_repacked = false;
   bool push = false;
   bool push_by_digest = false;
@@ -115,9 +117,11 @@ enum Takers : unsigned {
 };
 
 struct Flag {
-  char letter;             // 0: none
-  std::string_view name;   // with its dashes; empty: a letter alone
-  std::string_view value;  // what stands for the value in help; empty: takes none
+  char letter;            // 0: none
+  std::string_view name;  // with its dashes; empty: a letter alone
+  // What stands for the value in help; empty: takes none; "[=…]": may have one, behind
+  // the equals sign.
+  std::string_view value;
   unsigned takers;
   std::string_view help;
   // Puts the flag into the options; throws Error for a value that makes no sense.

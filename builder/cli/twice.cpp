@@ -67,6 +67,8 @@ Options second_options(const Session& session) {
   options.quiet = 2;
   options.progress = ProgressKind::quiet;
   options.json = false;
+  options.rebuild_check = false;
+  options.rebuild_checks.clear();
   return options;
 }
 

@@ -435,7 +435,7 @@ std::optional<std::string> Session::secret(const std::string& id) const {
   return std::nullopt;
 }
 
-Workshop Session::workshop(const Recipe& recipe) {
+Workshop Session::workshop(const Recipe& recipe, Rechecks* rechecks) {
   if (stats_ == nullptr) stats_ = std::make_unique<StatCache>(database());
   Workshop workshop;
   workshop.workers = std::make_unique<oci::WorkerPool>(jobs());
@@ -449,9 +449,11 @@ Workshop Session::workshop(const Recipe& recipe) {
         std::make_unique<oci::Downloader>(*client, store(), store().root() / "partial");
     mirrors = mirrors_of(recipe, apt_environment());
   }
+  RunTools run = run_tools();
+  run.rechecks = rechecks;
   workshop.executor = std::make_unique<LocalExecutor>(LocalTools{
       contents(), *stats_, *workshop.workers, workshop.downloader.get(),
-      std::move(mirrors), now_ns, git_index, std::move(bring_blob), run_tools()});
+      std::move(mirrors), now_ns, git_index, std::move(bring_blob), std::move(run)});
   workshop.executor =
       std::make_unique<ImportWitness>(std::move(workshop.executor), imports_);
   const auto lookup =
@@ -460,6 +462,9 @@ Workshop Session::workshop(const Recipe& recipe) {
   if (RegistryCaches* const shared = caches()) {
     workshop.steps =
         std::make_unique<SharedStepCache>(std::move(workshop.steps), shared->shared());
+  }
+  if (rechecks != nullptr) {
+    workshop.steps = std::make_unique<RecheckCache>(std::move(workshop.steps), *rechecks);
   }
   return workshop;
 }

@@ -36,6 +36,7 @@
 #include "builder/plan/recipe.h"
 #include "builder/resolve/resolver.h"
 #include "builder/run/executor.h"
+#include "builder/run/recheck.h"
 #include "builder/run/run_step.h"
 #include "builder/tree/layer_cache.h"
 #include "builder/tree/stat_cache.h"
@@ -134,7 +135,8 @@ class Session {
              oci::Activity& activity);
   // What resolving may see of the world.
   World world();
-  Workshop workshop(const Recipe& recipe);
+  // Commands are performed twice where `rechecks`, if any, demands it.
+  Workshop workshop(const Recipe& recipe, Rechecks* rechecks = nullptr);
   RunTools run_tools();  // what commands run with
   // What the workshops' executors imported.
   const ImportRecord& imports() const { return imports_; }

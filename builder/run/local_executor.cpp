@@ -3,6 +3,7 @@
 #include "oci/base/error.h"
 
 #include "builder/run/edit.h"
+#include "builder/run/recheck.h"
 
 namespace lithify {
 
@@ -27,8 +28,12 @@ Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
     return tree;
   }
   const auto& run = std::get<Run>(step.operation);
-  Tree tree =
-      perform_run(step, run, inputs, tools_.store, tools_.run, activity, std::move(stop));
+  Rechecks* const rechecks = tools_.run.rechecks;
+  Tree tree = rechecks != nullptr && rechecks->demand(step) != Rechecks::Demand::none
+                  ? perform_checked(step, run, inputs, tools_.store, tools_.run,
+                                    *rechecks, activity, std::move(stop))
+                  : perform_run(step, run, inputs, tools_.store, tools_.run, activity,
+                                std::move(stop));
   check_sound(tree.nodes());
   return tree;
 }

@@ -21,6 +21,7 @@
 #include "builder/run/run_mounts.h"
 #include "builder/run/step_root.h"
 #include "builder/run/work_directory.h"
+#include "builder/sandbox/other_owners.h"
 #include "builder/tree/tree_path.h"
 
 namespace lithify {
@@ -94,7 +95,10 @@ class RunStepWork {
         inputs_(inputs),
         store_(store),
         tools_(tools),
-        probe_(probe_runner(tools.runner, tools.at_most)) {}
+        probe_(probe_runner(tools.runner, tools.at_most)) {
+    if (!tools.vary.has(Varied::owners)) return;
+    if (const auto others = other_owners(probe_)) probe_.owners = *others;
+  }
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
@@ -119,7 +123,7 @@ class RunStepWork {
     PlacedMounts placed(root.path(), work.path());
     if (!probe_.mounts) placed.take(plan.mounts);
     if (run_.what.network == Network::pinned) add_network(plan);
-    Log log(tools_.logs / (key_name(step_, inputs_) + ".log"), activity);
+    Log log(tools_.logs / (key_name(step_, inputs_) + log_ending()), activity);
     const SandboxOutcome outcome = run(plan, root, log, stop);
     log.end();
     if (!succeeded(outcome)) fail(outcome, log, root, work);
@@ -207,8 +211,12 @@ class RunStepWork {
     plan.limits.wall_time = std::chrono::seconds(what.limits.timeout);
     plan.cpus = what.limits.cpus;
     if (what.clock == StepClock::epoch) plan.clock = SandboxClock{run_.epoch, false};
+    tools_.vary.change(what, plan);
     return plan;
   }
+
+  // The log of the first time is not written over.
+  const char* log_ending() const { return tools_.vary.any() ? "-again.log" : ".log"; }
 
   void add_network(SandboxPlan& plan) const {
     plan.network = SandboxNetwork::host;
@@ -297,7 +305,7 @@ class RunStepWork {
   const std::span<const Tree> inputs_;
   oci::BlobStore& store_;
   const RunTools& tools_;
-  const SandboxProbe& probe_;
+  SandboxProbe probe_;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "builder/plan/step.h"
 #include "builder/run/shared_roots.h"
+#include "builder/run/variation.h"
 #include "builder/sandbox/foreign_sandbox.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/tree/tree.h"
@@ -42,6 +43,8 @@ struct RunTools {
   bool keep_failed = false;  // the root of a command that failed stays
   // Where roots are that several commands share; null: each has a copy of its own.
   std::shared_ptr<SharedRoots> shared = {};
+  Variation vary = {};                 // what is another thing than it would be
+  class Rechecks* rechecks = nullptr;  // which steps are performed twice; nullptr: none
 };
 
 // The change that the command made to the tree below it (Step::below of the inputs),

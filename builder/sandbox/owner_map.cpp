@@ -14,6 +14,8 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/other_owners.h"
+
 extern char** environ;
 
 namespace lithify {
@@ -181,6 +183,25 @@ std::optional<OwnerMap> range_owners() {
   if (!users || !groups) return std::nullopt;
   return OwnerMap{ids_from(::geteuid(), users->start),
                   ids_from(::getegid(), groups->start)};
+}
+
+// A range of root's can lie elsewhere; that of a user begins one id later, and so has one
+// less.
+std::optional<OwnerMap> other_owners(const SandboxProbe& probe) {
+  OwnerMap other = probe.owners;
+  if (probe.level == SandboxLevel::id_range) {
+    for (IdMap* ids : {&other.uid, &other.gid}) {
+      ++ids->rest;
+      --ids->count;
+    }
+    return other;
+  }
+  if (probe.level != SandboxLevel::root || other.uid.zero != k_root_base)
+    return std::nullopt;
+  constexpr std::uint32_t k_base = k_root_base + k_ids;
+  if (!mapped_here("/proc/self/uid_map", k_base)) return std::nullopt;
+  if (!mapped_here("/proc/self/gid_map", k_base)) return std::nullopt;
+  return OwnerMap{ids_from(k_base, k_base + 1), ids_from(k_base, k_base + 1)};
 }
 
 OwnerMap single_owner() {

@@ -15,6 +15,7 @@
 #include "builder/cli/process.h"
 #include "builder/cli/provenance_facts.h"
 #include "builder/cli/pushing.h"
+#include "builder/cli/rechecking.h"
 #include "builder/cli/root_tree.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/testing.h"
@@ -90,7 +91,6 @@ class Build {
               ? destinations(image, further_, prepared_.workspace.recipe.directory)
               : std::vector<Destination>());
     }
-    if (pushes_) refuse_unproven();
     if (pushes_ && session_.options().skip_tests) refuse_skipping(prepared_.plan);
     if (pushes_ && !session_.options().push_by_digest) refuse_partial_push();
     refuse_clashes(destinations_);
@@ -111,20 +111,6 @@ class Build {
           .add_hint("name one image, or use `--metadata-file`");
     if (!options.provenance.empty())
       throw refuse("--provenance", "image's provenance").add_hint("name one image");
-  }
-
-  // What a build file demands before a push, and nobody has looked at, is not fulfilled.
-  void refuse_unproven() const {
-    for (const ImagePlan& image : prepared_.plan.images) {
-      if (image.rebuild_check == RebuildCheck::never) continue;
-      throw oci::Error(oci::Errc::refused,
-                       fmt::format("the policy of `{}` wants a rebuild check, which this "
-                                   "version does not make",
-                                   image.name))
-          .add_hint(
-              "compare two builds with `lithify build --twice`, and leave "
-              "`rebuild-check` out");
-    }
   }
 
   // A tag with fewer platforms than the image has would take the others away from those
@@ -251,7 +237,8 @@ class Build {
   void run_steps() {
     Tally tally(session_.progress());
     oci::Activity activity(tally, "build");
-    Workshop workshop = session_.workshop(prepared_.workspace.recipe);
+    rechecks_ = rechecks_of(prepared_, session_.options(), pushes_);
+    Workshop workshop = session_.workshop(prepared_.workspace.recipe, rechecks_.get());
     if (session_.caches() != nullptr) session_.caches()->expect(prepared_.plan.graph);
     results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
                          session_.jobs(), activity, session_.stop());
@@ -374,6 +361,7 @@ class Build {
     }
     const std::string summary =
         build_summary(packed_, times_, steps_) + sandbox_line() + tests_line(tested_) +
+        (rechecks_ != nullptr ? recheck_summary(*rechecks_) : "") +
         (session_.caches() != nullptr ? session_.caches()->summary() : "") +
         push_summary(pushed_);
     if (session_.wants_summary()) {
@@ -441,6 +429,7 @@ class Build {
   std::vector<PackedImage> packed_;
   std::vector<TestedImage> tested_;
   std::vector<Pushed> pushed_;
+  std::unique_ptr<Rechecks> rechecks_;
   Tally::Counts steps_;
   BuildTimes times_;
   std::chrono::milliseconds last_lap_{0};
