@@ -35,7 +35,8 @@ namespace lithify {
 
 namespace {
 
-constexpr std::int64_t k_default_epoch = 315532800;  // 1980-01-01
+constexpr std::int64_t k_default_epoch = 315532800;   // 1980-01-01
+constexpr std::int64_t k_keep_roots = 3 * 24 * 3600;  // seconds after the last use
 constexpr std::uint64_t k_max_secret = 1024 * 1024;
 constexpr std::uint64_t k_max_resolver = 64 * 1024;
 // 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
@@ -405,10 +406,15 @@ RunTools Session::run_tools() {
     const std::lock_guard lock(pins_mutex_);
     pins_.push_back({key, tree});
   };
-  tools.shared = std::make_shared<SharedRoots>(root / "roots");
+  if (value_of(environment_, "LITHIFY_ROOTS") != "copy")
+    tools.shared = std::make_shared<SharedRoots>(root / "roots");
   remove_dead_work(tools.work, [&](const std::filesystem::path& work) {
     return remove_all_of(work) || remove_laid_out(work, probe_sandbox(), tools.program);
   });
+  const std::int64_t oldest = now() - k_keep_roots;
+  prune_roots(
+      root / "roots", [&](std::int64_t last_used) { return last_used < oldest; },
+      tools.program);
   return tools;
 }
 

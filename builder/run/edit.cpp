@@ -40,9 +40,19 @@ Tree fit_for_layer(Tree change) {
   return change;
 }
 
+// Commands that changed nothing are many, and a large tree is dear to copy.
+std::vector<Tree> without_empty(std::span<const Tree> changes) {
+  std::vector<Tree> rest;
+  for (const Tree& change : changes) {
+    if (!change.nodes().empty()) rest.push_back(change);
+  }
+  return rest;
+}
+
 Tree merged(std::span<const Tree> all, bool on_base) {
-  if (!on_base) return merge(all, false);
-  const Tree ours = merge(all.subspan(1), true);
+  if (!on_base) return merge(without_empty(all), false);
+  const Tree ours = merge(without_empty(all.subspan(1)), true);
+  if (ours.nodes().empty()) return merge(all.first(1), false);
   return merge(all.front(), ours, false, OnSymlink::replace);
 }
 

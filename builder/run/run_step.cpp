@@ -241,6 +241,28 @@ class RunStepWork {
     return fmt::format("ended with exit status {}", outcome.exit_status);
   }
 
+  // What commands say where this machine lets them do less than another one.
+  void explain(const Log& log, const StepRoot& root, Error& error) const {
+    const auto says = [&](std::string_view what) {
+      return std::any_of(
+          log.last_lines().begin(), log.last_lines().end(),
+          [&](const std::string& line) { return line.find(what) != line.npos; });
+    };
+    const bool owners = says("owner") || says("chown");
+    if (probe_.level == SandboxLevel::single_id && owners && says("Invalid argument")) {
+      error.add_note(
+          "in the sandbox that this machine allows (L2) all files are 0:0's, and none "
+          "can "
+          "be given to anybody else");
+      if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.front().cure);
+    }
+    if (root.is_overlay() && (says("ross-device link") || says("EXDEV"))) {
+      error.add_note(
+          "a directory of the base cannot be renamed where the root is an overlay");
+      error.add_hint("copy it and remove the old one, or build with LITHIFY_ROOTS=copy");
+    }
+  }
+
   [[noreturn]] void fail(const SandboxOutcome& outcome, const Log& log,
                          const StepRoot& root, WorkDirectory& work) const {
     Error error(Errc::failed, fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
@@ -249,6 +271,7 @@ class RunStepWork {
           fmt::format("the last that it wrote:\n{}", fmt::join(log.last_lines(), "\n")));
     }
     error.add_note("all it wrote is in " + log.path().string());
+    explain(log, root, error);
     if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
     if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
     if (tools_.keep_failed) {

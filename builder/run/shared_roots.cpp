@@ -126,18 +126,31 @@ struct SharedRoots::Entry {
   HeldRoot held;
 };
 
+std::optional<SharedRoots::Known> SharedRoots::identify(const fs::path& entry) {
+  struct stat info {};
+  if (::lstat((entry / "stamp").c_str(), &info) != 0) return std::nullopt;
+  return Known{
+      info.st_ino, info.st_ctim.tv_sec * 1'000'000'000LL + info.st_ctim.tv_nsec, {}};
+}
+
+void SharedRoots::know(const std::string& name, std::vector<std::string> below) {
+  std::optional<Known> now = identify(directory_ / name);
+  if (!now) return;
+  now->below = std::move(below);
+  const std::lock_guard lock(mutex_);
+  known_[name] = std::move(*now);
+}
+
 std::optional<std::vector<std::string>> SharedRoots::look(const std::string& name,
                                                           std::stop_token stop) {
   const fs::path entry = directory_ / name;
-  struct stat info {};
-  if (::lstat((entry / "stamp").c_str(), &info) != 0) return std::nullopt;
-  const Known now{
-      info.st_ino, info.st_ctim.tv_sec * 1'000'000'000LL + info.st_ctim.tv_nsec, {}};
+  const std::optional<Known> now = identify(entry);
+  if (!now) return std::nullopt;
   {
     const std::lock_guard lock(mutex_);
     const auto known = known_.find(name);
-    if (known != known_.end() && known->second.inode == now.inode &&
-        known->second.changed_ns == now.changed_ns)
+    if (known != known_.end() && known->second.inode == now->inode &&
+        known->second.changed_ns == now->changed_ns)
       return known->second.below;
   }
   const std::string text = oci::read_file(entry / "stamp", k_max_stamp);
@@ -149,8 +162,7 @@ std::optional<std::vector<std::string>> SharedRoots::look(const std::string& nam
       ::open((entry / "root").c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!root.valid() || stamp_text(root_stamp(root, std::move(stop)), below) != text)
     return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  known_[name] = {now.inode, now.changed_ns, below};
+  know(name, below);
   return below;
 }
 
@@ -191,10 +203,15 @@ void SharedRoots::make_entry(const std::string& name, const RootTools& tools,
   try {
     const std::vector<std::string> below = make(part / "root");
     const oci::Fd root = oci::open_file(part / "root", O_RDONLY | O_DIRECTORY);
-    oci::write_file_atomically(
-        part / "stamp", stamp_text(root_stamp(root, std::move(stop)), below), 0600);
+    // No need to sync it: it is good for this boot of the machine alone.
+    const oci::Fd stamp =
+        oci::open_file(part / "stamp", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    oci::write_all(stamp.get(),
+                   oci::as_bytes(stamp_text(root_stamp(root, std::move(stop)), below)),
+                   (part / "stamp").string());
     if (::rename(part.c_str(), entry.c_str()) != 0)
       throw oci::write_error(errno, "renaming " + part.string());
+    know(name, below);
   } catch (...) {
     remove_laid_out(part, tools.sandbox, tools.program);
     throw;
@@ -243,7 +260,7 @@ class SharedRoots::Chain {
         oci::Activity& activity, std::stop_token stop)
       : roots_(roots),
         whole_(trees.whole),
-        changes_(trees.changes),
+        changes_(worth_a_layer(trees)),
         on_base_(trees.on_base),
         tools_(tools),
         activity_(activity),
@@ -264,6 +281,16 @@ class SharedRoots::Chain {
   }
 
  private:
+  // Many commands change nothing that lasts.
+  static std::vector<Tree> worth_a_layer(const RootTrees& trees) {
+    std::vector<Tree> changes;
+    for (const Tree& change : trees.changes) {
+      const bool is_base = trees.on_base && changes.empty();
+      if (is_base || !change.nodes().empty()) changes.push_back(change);
+    }
+    return changes;
+  }
+
   // What some first changes make, which is there or worth having by itself.
   std::optional<Entry> nearest() {
     for (std::size_t count = changes_.size(); count-- > 1;) {
@@ -304,12 +331,12 @@ class SharedRoots::Chain {
     Step step;
     step.below = count;
     step.on_base = on_base_;
-    return tree_below(step, changes_.first(count));
+    return tree_below(step, std::span(changes_).first(count));
   }
 
   SharedRoots& roots_;
   const Tree& whole_;
-  const std::span<const Tree> changes_;
+  const std::vector<Tree> changes_;
   const bool on_base_;
   const RootTools& tools_;
   oci::Activity& activity_;

@@ -62,11 +62,19 @@ class SharedRoots {
  private:
   struct Entry;
   class Chain;
+  // An entry that was looked at, by the file that says what it should be.
+  struct Known {
+    std::uint64_t inode = 0;
+    std::int64_t changed_ns = 0;
+    std::vector<std::string> below;
+  };
   using Make = std::function<std::vector<std::string>(const std::filesystem::path&)>;
 
   std::optional<Entry> find(const std::string& name, std::stop_token stop);
   std::optional<std::vector<std::string>> look(const std::string& name,
                                                std::stop_token stop);
+  static std::optional<Known> identify(const std::filesystem::path& entry);
+  void know(const std::string& name, std::vector<std::string> below);
   bool find_unlocked(const std::string& name, const std::stop_token& stop);
   Entry take(const std::string& name, const RootTools& tools, const Make& make,
              std::stop_token stop);
@@ -75,12 +83,6 @@ class SharedRoots {
 
   const std::filesystem::path directory_;
   std::mutex mutex_;
-  // Entries that were looked at, and the file that said what they should be.
-  struct Known {
-    std::uint64_t inode = 0;
-    std::int64_t changed_ns = 0;
-    std::vector<std::string> below;
-  };
   std::map<std::string, Known> known_;
 };
 

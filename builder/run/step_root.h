@@ -32,6 +32,7 @@ class StepRoot {
 
   // Where the command's files are: all of them, or those that it wrote.
   const std::filesystem::path& path() const { return path_; }
+  bool is_overlay() const { return shared_.has_value(); }
   // What the sandbox is to mount as the root. Several commands may run in it, one after
   // another; before each of them.
   void put_into(SandboxPlan& plan);

@@ -1,11 +1,12 @@
 """Commands that are killed, interrupted, or run out of disk or memory leave nothing."""
 import os
+import shutil
 import signal
 import subprocess
 import unittest
 
 from run_faults import Faults
-from support import needs, needs_root
+from support import LITHIFY, needs, needs_root
 
 ROUNDS = int(os.environ.get("LITHIFY_FAULTS", "20"))
 
@@ -33,6 +34,23 @@ class RunFaults(Faults):
         self.check_nothing_runs(store)
         self.check_store(store)
         self.assertEqual(self.left(store), [])
+
+    @needs_root()
+    def test_giving_files_away_where_there_is_one_owner(self):
+        """A user without subordinate ids: the command says which file, we say why."""
+        user = 60_001
+        self.with_step(f"/bin/{self.name} chown 33:33 /srv/1 || /bin/{self.name} chown 33 /bin")
+        program = self.folder / "lithify"
+        shutil.copy(LITHIFY, program)
+        self.run_program("chown", "-R", f"{user}:{user}", self.folder)
+        result = subprocess.run(
+            ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups",
+             program, "build"], cwd=self.project, text=True, capture_output=True, check=False,
+            env={"PATH": os.environ["PATH"], "LITHIFY_STORE": str(self.folder / "store")})
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("chown: /bin", result.stderr)
+        self.assertIn("all files are 0:0's", result.stderr)
+        self.assertEqual(self.left(self.folder / "store"), [])
 
     @needs_root()
     def test_full_disk(self):

@@ -81,6 +81,13 @@ class Runners(Scenario):
     def test_crun(self):
         self.same_as_ours("crun")
 
+    def test_copied_roots(self):
+        ours = self.made_by("own")
+        copied = self.lithify("build", "--secret", "id=token,src=token",
+                              store=self.folder / "store", env={"LITHIFY_ROOTS": "copy"})
+        self.assertEqual(copied.stdout, ours.stdout)
+        self.assertFalse((self.folder / "store/roots").exists())
+
     def test_the_choice_is_no_part_of_a_key(self):
         store = self.folder / "store"
         secret = ["--secret", "id=token,src=token"]

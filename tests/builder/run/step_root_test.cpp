@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,12 +32,14 @@ class Bench {
     tools.shared = std::make_shared<lithify::SharedRoots>(place.path() / "roots");
     step.label = "run test";
     step.below = 3;
+    if (const char* program = std::getenv("LITHIFY")) tools.program = program;
     changes = {system(), second(), third()};
   }
 
   bool possible() const {
-    return fs::exists("/bin/busybox") &&
-           lithify::probe_sandbox(tools.at_most).level != lithify::SandboxLevel::none;
+    const lithify::SandboxProbe& probe = lithify::probe_sandbox(tools.at_most);
+    return fs::exists("/bin/busybox") && probe.level != lithify::SandboxLevel::none &&
+           (!probe.owners_need_entering || !tools.program.empty());
   }
   bool has_overlay() const { return lithify::probe_sandbox(tools.at_most).overlay; }
   bool has_owners() const {
@@ -327,6 +330,47 @@ TEST_CASE("what somebody left half made is no root") {
       std::make_shared<lithify::SharedRoots>(bench.place.path() / "roots");
   CHECK(bench.perform("ls -R /srv > /out || true").digest() == first.digest());
   CHECK(bench.roots().size() == roots.size());
+}
+
+TEST_CASE("a private cache that is taken has another one beside it") {
+  Bench bench;
+  if (!bench.possible()) return;
+  lithify::RunMount cache;
+  cache.kind = lithify::RunMount::Kind::cache;
+  cache.id = "c";
+  cache.at = "/cache";
+  cache.share = lithify::RunMount::Share::apart;
+  bench.run.what.mounts = {cache};
+  bench.perform("echo first > /cache/x");
+  std::vector<fs::path> homes;
+  for (const auto& entry : fs::directory_iterator(bench.tools.caches))
+    homes.push_back(entry.path());
+  REQUIRE(homes.size() == 1);
+  {
+    const oci::Fd taken = oci::open_file(homes[0] / "lock", O_RDWR);
+    REQUIRE(::flock(taken.get(), LOCK_EX | LOCK_NB) == 0);
+    bench.perform("[ ! -e /cache/x ]; echo second > /cache/x");
+    bench.perform("[ \"$(cat /cache/x)\" = second ]");
+  }
+  bench.perform("[ \"$(cat /cache/x)\" = first ]");
+}
+
+TEST_CASE("who cannot rename a directory of the base is told what to do") {
+  Bench bench;
+  if (!bench.possible() || !bench.has_overlay()) return;
+  const std::string script = "echo 'rename: Invalid cross-device link' >&2; exit 1";
+  try {
+    bench.perform(script);
+    FAIL("it did not fail");
+  } catch (const oci::Error& error) {
+    CHECK(error.hint().find("LITHIFY_ROOTS=copy") != std::string::npos);
+  }
+  try {
+    bench.perform_on_copy(script);
+    FAIL("it did not fail");
+  } catch (const oci::Error& error) {
+    CHECK(error.hint().find("LITHIFY_ROOTS") == std::string::npos);
+  }
 }
 
 TEST_CASE("roots are removed when nobody uses them, and only then") {
