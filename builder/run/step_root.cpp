@@ -97,21 +97,25 @@ void StepRoot::remove(const std::vector<std::string>& mount_points) const {
 }
 
 Survey StepRoot::look(std::stop_token stop) {
-  const bool may_be_others = tools_.sandbox.owners_need_entering;
-  try {
-    Survey seen = survey(fd_, "the root", Closed::left_open, stop);
-    const std::uint32_t own = ::geteuid();
-    const bool all_ours =
-        !may_be_others || std::all_of(seen.begin(), seen.end(), [&](const auto& item) {
-          return item.second.uid == own && item.second.gid == seen.at("").gid;
-        });
-    if (all_ours) return seen;
-  } catch (const Error& error) {
-    if (!may_be_others || error.code() != Errc::bad_input) throw;
+  if (tools_.sandbox.owners_need_entering && belongs_to_others(stop)) {
+    owners_ = take_back(path_, tools_.sandbox, tools_.program);
+    taken_ = true;
   }
-  owners_ = take_back(path_, tools_.sandbox, tools_.program);
-  taken_ = true;
   return survey(fd_, "the root", Closed::left_open, std::move(stop));
+}
+
+// Directories that had to be opened up are closed again: their modes have yet to be seen.
+bool StepRoot::belongs_to_others(std::stop_token stop) const {
+  try {
+    const Survey seen = survey(fd_, "the root", Closed::put_back, std::move(stop));
+    const std::uint32_t own = ::geteuid();
+    return !std::all_of(seen.begin(), seen.end(), [&](const auto& item) {
+      return item.second.uid == own && item.second.gid == seen.at("").gid;
+    });
+  } catch (const Error& error) {
+    if (error.code() != Errc::bad_input) throw;
+    return true;
+  }
 }
 
 Tree StepRoot::changes(const std::vector<std::string>& mount_points, std::int64_t mtime,

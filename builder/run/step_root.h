@@ -50,6 +50,7 @@ class StepRoot {
   void copy(oci::Activity& activity, std::stop_token stop);
   void remove(const std::vector<std::string>& mount_points) const;
   Survey look(std::stop_token stop);
+  bool belongs_to_others(std::stop_token stop) const;
 
   const Tree tree_;
   const RootTools tools_;
