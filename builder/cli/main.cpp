@@ -49,6 +49,7 @@ constexpr std::array k_commands = {
     Command{"diff", run_diff},
     Command{"reproduce", run_reproduce},
     Command{"cache", run_cache},
+    Command{"shell", run_shell},
     Command{"schema", run_schema, false},
     Command{"version", run_version, false},
     Command{"help", run_help, false},

@@ -175,18 +175,18 @@ void set(Options& options, std::string_view) {
 }
 
 constexpr unsigned k_readers =
-    k_build | k_lock | k_check | k_plan | k_push | k_sbom | k_test;
-constexpr unsigned k_builders = k_build | k_plan | k_push | k_sbom | k_test;
+    k_build | k_lock | k_check | k_plan | k_push | k_sbom | k_test | k_shell;
+constexpr unsigned k_builders = k_build | k_plan | k_push | k_sbom | k_test | k_shell;
 constexpr unsigned k_askers = k_build | k_lock | k_plan | k_push | k_inspect | k_copy |
                               k_tag | k_join | k_login | k_doctor | k_sign | k_attest |
-                              k_verify | k_diff | k_reproduce | k_sbom | k_test;
+                              k_verify | k_diff | k_reproduce | k_sbom | k_test | k_shell;
 
 constexpr Flag k_flags[] = {
     {'f', "--file", "FILE", k_readers, "read this build file (default: lithify.yaml)",
      set_text<&Options::file>},
     {0, "--arg", "NAME=VALUE", k_readers | k_reproduce,
      "set an argument of the build file", add_argument},
-    {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce | k_test,
+    {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce | k_test | k_shell,
      "what `run` steps may mount by this name: a file, or a variable with "
      "id=NAME,env=VAR; "
      "it is kept nowhere",
@@ -290,6 +290,8 @@ constexpr Flag k_flags[] = {
      set<&Options::keep_failed>},
     {0, "--sandbox", "PROGRAM", k_build | k_push,
      "whose sandbox runs commands: own, bwrap, crun or runc (default: own)", set_sandbox},
+    {0, "--after", "", k_shell, "run the step's command first, and look at what it left",
+     set<&Options::after>},
     {0, "--rebuild-check", "[=STEP]", k_build | k_push,
      "run every command twice, or that of STEP (OWNER/NUMBER or its name), the second "
      "time with another clock, order of names, number of processors and more; exit 4 if "
@@ -337,7 +339,7 @@ constexpr Flag k_flags[] = {
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
     {'j', "--jobs", "N",
-     k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce | k_test,
+     k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce | k_test | k_shell,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -464,6 +466,13 @@ constexpr CommandText k_commands[] = {
      "Exit code 4, with the cause, if the bytes differ. With --attest it is signed, by "
      "the "
      "last --key, that they are equal; `verify --reproduced-by` asks for that."},
+    {"shell", k_shell, "IMAGE[:STEP] [-- PROGRAM…]", k_any,
+     "look around in the sandbox of a step, or of an image",
+     "Builds what the step needs and opens a shell where its command would run: its "
+     "files, mounts, variables, user and limits. STEP is the number of a `run` of the "
+     "image, from 1, or its name; STAGE/STEP is one of a stage. With --after the command "
+     "has run, or failed, before. Without STEP it is the finished image. What is changed "
+     "is thrown away. With PROGRAM that is run instead, and its exit status is ours."},
     {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
      "list or shrink the store",
      "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "

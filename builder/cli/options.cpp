@@ -58,7 +58,7 @@ const std::map<std::string_view, std::string_view> k_familiar_flags = {
 
 // What design and other builders have, and this version has not.
 constexpr std::string_view k_commands_to_come[] = {"report", "explain", "completion",
-                                                   "fmt",    "shell",   "import"};
+                                                   "fmt", "import"};
 
 const std::map<std::string_view, std::string_view> k_familiar_commands = {
     {"cp", "write `lithify copy SOURCE DESTINATION`"},

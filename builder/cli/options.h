@@ -50,7 +50,8 @@ struct Options {
   bool no_cache = false;
   bool keep_failed = false;
   bool skip_tests = false;
-  std::string sandbox = "own";  // --sandbox, a name that parse_runner() knows
+  std::string sandbox = "own";              // --sandbox, a name that parse_runner() knows
+  bool after = false;                       // of shell
   bool rebuild_check = false;               // of all commands
   std::vector<std::string> rebuild_checks;  // of these
   bool allow_repacked = false;
@@ -113,6 +114,7 @@ enum Takers : unsigned {
   k_diff = 1U << 20,
   k_reproduce = 1U << 21,
   k_test = 1U << 22,
+  k_shell = 1U << 23,
   k_others = 1U << 6,  // schema, version, help: global flags only
 };
 

@@ -10,6 +10,7 @@
 
 #include "oci/base/error.h"
 
+#include "builder/run/lay_out.h"
 #include "builder/run/step_difference.h"
 #include "builder/run/work_directory.h"
 
@@ -73,12 +74,22 @@ class Performer {
     if (!variation.any())
       return perform_run(step_, run_, inputs_, store_, tools, activity, stop);
     tools.keep_failed = false;
+    // Nobody else has a use for a root with these owners.
+    if (variation.has(Varied::owners)) tools.shared = nullptr;
     std::optional<WorkDirectory> empty;
-    if (variation.has(Varied::caches)) tools.caches = empty.emplace(tools_.work).path();
+    if (variation.has(Varied::caches))
+      tools.caches = empty.emplace(tools_.work, remover()).path();
     std::optional<WorkDirectory> apart;
     if (variation.has(Varied::place))
       tools.work = apart.emplace(tools_.work).path() / "somewhere-else";
     return perform_run(step_, run_, inputs_, store_, tools, activity, stop);
+  }
+
+  // A cache has files of whoever the command runs as.
+  std::function<bool(const std::filesystem::path&)> remover() const {
+    return [&tools = tools_](const std::filesystem::path& directory) {
+      return remove_laid_out(directory, probe_sandbox(tools.at_most), tools.program);
+    };
   }
 
   const Step& step() const { return step_; }

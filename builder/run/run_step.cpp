@@ -104,7 +104,7 @@ class RunStepWork {
     require_sandbox();
     require_runnable(step_.platform);
     const Tree below = tree_below(step_, inputs_);
-    require_program(below);
+    if (tools_.visit == nullptr) require_program(below);
     const Identity identity = identity_in(below, run_.what.user, store_);
     oci::make_directories(tools_.logs);
     WorkDirectory work(tools_.work, [this](const fs::path& directory) {
@@ -114,7 +114,6 @@ class RunStepWork {
     StepRoot root({below, inputs_.last(step_.below), step_.on_base}, work.path(),
                   root_tools, activity, stop);
     SandboxPlan plan = plan_for(identity);
-    root.put_into(plan);
     const RunMounts::Request request{run_, inputs_, tools_, root_tools, work.path()};
     RunMounts mounts(request, activity, stop);
     plan.env.insert(plan.env.end(), mounts.secret_env().begin(),
@@ -123,9 +122,15 @@ class RunStepWork {
     PlacedMounts placed(root.path(), work.path());
     if (!probe_.mounts) placed.take(plan.mounts);
     if (run_.what.network == Network::pinned) add_network(plan);
+    if (tools_.visit != nullptr && !tools_.visit->after)
+      return visit(plan, below, root, activity, stop);
     Log log(tools_.logs / (key_name(step_, inputs_) + log_ending()), activity);
     const SandboxOutcome outcome = run(plan, root, log, stop);
     log.end();
+    if (tools_.visit != nullptr) {
+      ended_ = how_it_ended(outcome);
+      return visit(plan, below, root, activity, stop);
+    }
     if (!succeeded(outcome)) fail(outcome, log, root, work);
     std::vector<std::string> mount_points = placed.put_back();
     mount_points.insert(mount_points.end(), outcome.made.begin(), outcome.made.end());
@@ -139,19 +144,27 @@ class RunStepWork {
     const auto write = [&](std::string_view text) { log.write(text); };
     if (tools_.runner != SandboxRunner::own)
       return run_elsewhere(plan, root, write, stop);
+    return run_here(plan, root, write, log.activity(), stop);
+  }
+
+  static SandboxOutcome run_here(SandboxPlan& plan, StepRoot& root,
+                                 const SandboxOutput& write, oci::Activity& activity,
+                                 const std::stop_token& stop) {
+    root.put_into(plan);
     try {
       return run_sandbox(plan, write, stop);
     } catch (const Error& error) {
       if (!is_no_overlay(error)) throw;
     }
-    root.copy_instead(log.activity(), stop);
+    root.copy_instead(activity, stop);
     root.put_into(plan);
     return run_sandbox(plan, write, stop);
   }
 
-  SandboxOutcome run_elsewhere(const SandboxPlan& plan, const StepRoot& root,
+  SandboxOutcome run_elsewhere(SandboxPlan& plan, StepRoot& root,
                                const SandboxOutput& write,
                                const std::stop_token& stop) const {
+    root.put_into(plan);
     std::vector<std::string> made = make_mount_points(root.path(), plan);
     const fs::path work = root.path().parent_path();
     const fs::path box = work / ("box-" + work.filename().string());
@@ -159,6 +172,30 @@ class RunStepWork {
     SandboxOutcome outcome = run_foreign(tools_.runner, plan, box, write, stop);
     outcome.made = std::move(made);
     return outcome;
+  }
+
+  Tree visit(SandboxPlan plan, const Tree& below, StepRoot& root, oci::Activity& activity,
+             const std::stop_token& stop) const {
+    Visit& visit = *tools_.visit;
+    plan.argv = visit.argv.empty() ? std::vector{shell_in(below)} : visit.argv;
+    if (!visit.terminal.empty()) plan.env.push_back("TERM=" + visit.terminal);
+    plan.terminal = true;
+    plan.limits.wall_time = {};
+    visit.begin(ended_);
+    const SandboxOutcome outcome = run_here(plan, root, nullptr, activity, stop);
+    visit.status = outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_status;
+    return {};
+  }
+
+  std::string shell_in(const Tree& below) const {
+    std::vector<std::string> shells = {"/bin/bash", "/bin/sh", run_.what.argv.front()};
+    const bool has_script = run_.what.argv.size() > 2;
+    if (!has_script) shells.pop_back();
+    for (const std::string& shell : shells) {
+      if (shell.starts_with('/') && below.resolve(tree_path(shell))) return shell;
+    }
+    throw Error(Errc::bad_input, "there is no shell where the step runs")
+        .add_hint("name a program that is there: `lithify shell IMAGE:STEP -- PROGRAM`");
   }
 
   void require_sandbox() const {
@@ -329,6 +366,7 @@ class RunStepWork {
   oci::BlobStore& store_;
   const RunTools& tools_;
   SandboxProbe probe_;
+  std::string ended_;  // how the command did, for a visit
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "oci/base/activity.h"
 #include "oci/store/blob_store.h"
@@ -25,6 +26,16 @@ namespace lithify {
 // Where commands find programs, unless they say otherwise.
 inline constexpr const char* k_command_path =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// A person, or a program of theirs, in the place of a step's command.
+struct Visit {
+  std::vector<std::string> argv;  // empty: a shell that is there
+  bool after = false;             // the command is performed first, and may fail
+  std::string terminal = {};      // TERM; empty: none
+  // Called right before, with how the command ended if it was performed.
+  std::function<void(const std::string& ended)> begin = {};
+  int status = 0;  // afterwards: of the program, or 128 and the number of a signal
+};
 
 // What commands run with. All paths are below the store.
 struct RunTools {
@@ -43,7 +54,8 @@ struct RunTools {
   bool keep_failed = false;  // the root of a command that failed stays
   // Where roots are that several commands share; null: each has a copy of its own.
   std::shared_ptr<SharedRoots> shared = {};
-  Variation vary = {};                 // what is another thing than it would be
+  Variation vary = {};     // what is another thing than it would be
+  Visit* visit = nullptr;  // perform_run() gives an empty tree then; our streams are used
   class Rechecks* rechecks = nullptr;  // which steps are performed twice; nullptr: none
 };
 

@@ -29,6 +29,7 @@ int run_inspect(Session& session);
 int run_diff(Session& session);
 int run_reproduce(Session& session);
 int run_cache(Session& session);
+int run_shell(Session& session);
 int run_schema(Session& session);
 int run_version(Session& session);
 int run_help(Session& session);

@@ -109,6 +109,13 @@ void become_user(const PlanReader& plan) {
   const char** env = argv + wire.argv.count + 1;
   plan.pointers(wire.argv, argv);
   plan.pointers(wire.env, env);
+  // A shell gives the terminal back to the group that it began in; the caller's it could
+  // not name.
+  if (plan.has(k_wire_terminal) && ::isatty(0) == 1 && ::setpgid(0, 0) == 0) {
+    ::signal(SIGTTOU, SIG_IGN);
+    ::tcsetpgrp(0, ::getpid());
+    ::signal(SIGTTOU, SIG_DFL);
+  }
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGQUIT, SIG_DFL);
   sigset_t none;

@@ -25,6 +25,24 @@ std::string mistake(const std::vector<std::string>& words) {
   return "no mistake";
 }
 
+TEST_CASE("a flag whose value may be left out takes none from the next word") {
+  const Options all = parse({"build", "--rebuild-check", "web"});
+  CHECK(all.rebuild_check);
+  CHECK(all.rebuild_checks.empty());
+  CHECK(all.operands == std::vector<std::string>{"web"});
+  const Options some =
+      parse({"build", "--rebuild-check=build/1", "--rebuild-check=last"});
+  CHECK_FALSE(some.rebuild_check);
+  CHECK(some.rebuild_checks == std::vector<std::string>{"build/1", "last"});
+}
+
+TEST_CASE("what stands behind -- is for the program in the shell") {
+  const Options options =
+      parse({"shell", "web:1", "--after", "--", "ls", "-l", "--after"});
+  CHECK(options.after);
+  CHECK(options.operands == std::vector<std::string>{"web:1", "ls", "-l", "--after"});
+}
+
 TEST_CASE("a secret is a file or a variable, by its id") {
   const Options options =
       parse({"build", "--secret", "id=token,src=/run/t=1", "--secret", "env=KEY,id=key"});
