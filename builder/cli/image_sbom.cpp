@@ -65,21 +65,14 @@ class Marking {
     // Equal steps are one.
     if (std::find(done_.begin(), done_.end(), index) != done_.end()) return;
     const Step& step = graph_.steps()[index];
-    if (belongs_to_last(step)) {
-      // What dpkg needed to start is part of what it then did.
-      trees_[index] = marked(trees_[index], parts_.size() - 1);
-      if (std::holds_alternative<Run>(step.operation)) parts_.back().text = step.label;
-      done_.push_back(index);
-      return;
-    }
     ImagePart part{step.label, false, {}};
     bool attributes_only = false;
     if (const auto* edit = std::get_if<Edit>(&step.operation)) {
       for (const FileAction& action : edit->actions) {
         if (const auto* install = std::get_if<InstallDebianAction>(&action))
           part.packages = install->packages;
-        if (const auto* first = std::get_if<BootstrapDebianAction>(&action))
-          part.packages = first->set.packages;
+        if (std::holds_alternative<DropPackagedAction>(action))
+          part.packages = scripted_packages(step);
         attributes_only = std::holds_alternative<SetAttributesAction>(action);
       }
     }
@@ -90,16 +83,10 @@ class Marking {
     done_.push_back(index);
   }
 
-  // Packages whose scripts run take up to three steps.
-  bool belongs_to_last(const Step& step) const {
-    const auto does = [&](const Step& some, auto kind) {
-      const auto* edit = std::get_if<Edit>(&some.operation);
-      return edit != nullptr && edit->actions.size() == 1 &&
-             std::holds_alternative<decltype(kind)>(edit->actions.front());
-    };
-    if (does(step, DropPackagedAction{})) return true;
-    return std::holds_alternative<Run>(step.operation) && !step.inputs.empty() &&
-           does(graph_.steps()[step.inputs.front()], ArrangeDebianAction{});
+  // What the first of the two changes that became one was made of.
+  std::vector<std::string> scripted_packages(const Step& step) const {
+    const auto& first = std::get<Edit>(graph_.steps()[step.inputs.at(0)].operation);
+    return std::get<BootstrapDebianAction>(first.actions.at(0)).set.packages;
   }
 
   // A file whose attributes change was brought by an earlier step, or is the base's.

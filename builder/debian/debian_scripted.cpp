@@ -234,28 +234,24 @@ Tree arrange_debian(const DebianSet& set, std::span<const Tree> archives,
 
 Tree drop_packaged(const DropPackagedAction& action, std::span<const Tree> changes,
                    const Tree& below) {
-  const Tree all = merge(changes, true);
-  Tree::Nodes kept = all.nodes();
-  for (auto at = kept.begin(); at != kept.end();)
-    at = at->second.type == FileType::whiteout ? kept.erase(at) : std::next(at);
-  std::set<std::string, std::less<>> gone;
-  for (const auto& [path, node] : kept)
-    gone.insert(path);
-  DropRules(action.drop, action.keep_locales).apply(kept);
-  for (const auto& [path, node] : kept)
-    gone.erase(path);
-  // What was there before stays, and so do the directories above it.
-  for (const auto& [path, node] : below.nodes()) {
-    if (gone.contains(path)) continue;
-    for (std::string_view up = parent_of(path); !up.empty(); up = parent_of(up)) {
-      if (const auto at = gone.find(up); at != gone.end()) gone.erase(at);
-    }
-  }
+  Tree::Nodes kept = Tree(merge(changes, true)).take_nodes();
   Tree::Nodes marks;
-  for (const std::string& path : gone) {
-    if (!gone.contains(parent_of(path))) marks[path].type = FileType::whiteout;
+  for (auto at = kept.begin(); at != kept.end();) {
+    const bool mark =
+        at->second.type == FileType::whiteout || at->second.type == FileType::opaque;
+    const auto next = std::next(at);
+    if (mark) marks.insert(kept.extract(at));
+    at = next;
   }
-  return Tree(std::move(marks));
+  const Tree::Nodes before = kept;
+  DropRules(action.drop, action.keep_locales).apply(kept);
+  for (const auto& [path, node] : before) {
+    // An older one must not come to light again.
+    if (!kept.contains(path) && !is_directory(node) && below.find(path) != nullptr)
+      marks[path].type = FileType::whiteout;
+  }
+  kept.merge(marks);
+  return Tree(std::move(kept));
 }
 
 }  // namespace lithify

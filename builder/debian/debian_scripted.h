@@ -25,7 +25,7 @@ Tree bootstrap_debian(const DebianSet& set, std::span<const Tree> archives,
 Tree arrange_debian(const DebianSet& set, std::span<const Tree> archives,
                     const Tree& below, const DebianContext& context);
 
-// Whiteouts for what `action` drops of `changes`, which are part of `below`.
+// What `changes` make of `below` together, without what `action` drops.
 Tree drop_packaged(const DropPackagedAction& action, std::span<const Tree> changes,
                    const Tree& below);
 

@@ -36,10 +36,10 @@ class Lowering {
     const Layering layering = site.image ? site.image->layering : Layering();
     const std::size_t first_own = plan.layers.size();
     for (const RecipeStep& step : site.steps) {
-      const std::vector<StepIndex> made = lower_step(site, step, plan);
+      const StepIndex index = lower_step(site, step, plan);
       LayerPlan& layer = layer_for(step, layering, first_own, plan);
-      layer.steps.insert(layer.steps.end(), made.begin(), made.end());
-      layer.places.insert(layer.places.end(), made.size(), step.place);
+      layer.steps.push_back(index);
+      layer.places.push_back(step.place);
       layer.by_package |= layering.strategy == Layering::Strategy::by_package &&
                           std::holds_alternative<PackagesStep>(step.verb);
     }
@@ -130,9 +130,8 @@ class Lowering {
     return layer;
   }
 
-  // The steps whose changes together are what `from` asks for.
-  std::vector<StepIndex> lower_step(const Site& site, const RecipeStep& from,
-                                    const VariantPlan& plan) {
+  StepIndex lower_step(const Site& site, const RecipeStep& from,
+                       const VariantPlan& plan) {
     Step step = started(site, from);
     const auto* packages = std::get_if<PackagesStep>(&from.verb);
     if (packages != nullptr && packages->run_scripts)
@@ -142,7 +141,7 @@ class Lowering {
       auto& made = std::get<Run>(step.operation);
       if (from.mtime_epoch) made.mtime = epoch_;
       stand_on(plan, step);
-      return {graph_.add(std::move(step))};
+      return graph_.add(std::move(step));
     }
     Edit edit;
     if (from.mtime_epoch) edit.mtime = epoch_;
@@ -161,7 +160,7 @@ class Lowering {
     }
     step.operation = std::move(edit);
     if (reads_below) stand_on(plan, step);
-    return {graph_.add(std::move(step))};
+    return graph_.add(std::move(step));
   }
 
   static Step started(const Site& site, const RecipeStep& from) {
@@ -174,12 +173,11 @@ class Lowering {
   }
 
   // Packages whose maintainer scripts run: what dpkg needs to start, dpkg's own work, and
-  // what is to be dropped of both.
-  std::vector<StepIndex> scripted(const Site& site, const RecipeStep& from,
-                                  const PackagesStep& packages, const VariantPlan& plan) {
+  // of both together what is wanted.
+  StepIndex scripted(const Site& site, const RecipeStep& from,
+                     const PackagesStep& packages, const VariantPlan& plan) {
     const std::int64_t mtime = from.mtime_epoch ? epoch_ : k_constant_mtime;
     Step bootstrap = started(site, from);
-    bootstrap.label += " (what dpkg needs)";
     DebianSet set;
     set.architecture = debian_architecture(site.runs_on);
     for (const LockedPackage& package : locked_packages(site, packages, from.place)) {
@@ -188,19 +186,26 @@ class Lowering {
     }
     stand_on(plan, bootstrap);
     Step arrange = bootstrap;
-    arrange.label = started(site, from).label + " (the archives)";
+    bootstrap.label += " (what dpkg needs)";
     bootstrap.operation = Edit{{BootstrapDebianAction{set}}, mtime, k_never_clamp};
+    arrange.label += " (the archives)";
     arrange.operation = Edit{{ArrangeDebianAction{std::move(set)}}};
+
     Step install = started(site, from);
+    install.label += " (dpkg)";
     install.inputs = {graph_.add(std::move(arrange))};
     stand_on(plan, install);
-    std::vector<StepIndex> made = {graph_.add(std::move(bootstrap))};
-    install.inputs.push_back(made.front());
+    const StepIndex first = graph_.add(std::move(bootstrap));
+    install.inputs.push_back(first);
     ++install.below;
     install.operation = scripted_run(packages, mtime);
-    made.push_back(graph_.add(std::move(install)));
-    if (!packages.drop.empty()) made.push_back(dropping(site, from, made, plan));
-    return made;
+
+    Step both = started(site, from);
+    both.inputs = {first, graph_.add(std::move(install))};
+    both.operation =
+        Edit{{DropPackagedAction{0, 2, packages.drop, packages.keep_locales}}};
+    stand_on(plan, both);
+    return graph_.add(std::move(both));
   }
 
   Run scripted_run(const PackagesStep& packages, std::int64_t mtime) const {
@@ -211,20 +216,6 @@ class Lowering {
     run.epoch = epoch_;
     run.drop_private_keys = true;
     return run;
-  }
-
-  StepIndex dropping(const Site& site, const RecipeStep& from,
-                     const std::vector<StepIndex>& changes, const VariantPlan& plan) {
-    const auto& packages = std::get<PackagesStep>(from.verb);
-    Step drop = started(site, from);
-    drop.label += " (what is dropped)";
-    drop.operation = Edit{
-        {DropPackagedAction{0, changes.size(), packages.drop, packages.keep_locales}}};
-    drop.inputs = changes;
-    stand_on(plan, drop);
-    drop.inputs.insert(drop.inputs.end(), changes.begin(), changes.end());
-    drop.below += changes.size();
-    return graph_.add(std::move(drop));
   }
 
   // The verbs that need no input of their own.

@@ -143,23 +143,28 @@ TEST_CASE("what is installed in the same version is left as it is") {
         "--no-triggers --unpack ./older_amd64.deb ./removed_amd64.deb\n");
 }
 
-TEST_CASE("what is dropped goes, and what was there before stays") {
+TEST_CASE("two changes become one without what is dropped") {
   Bench bench;
+  Tree::Nodes removal;
+  removal["etc/old"].type = FileType::whiteout;
   const std::vector<Tree> changes = {
-      merge(std::vector<Tree>{bench.file("usr/share/doc/a/copyright", "c"),
+      bench.file("usr/share/doc/a/copyright", "first"),
+      merge(std::vector<Tree>{bench.file("usr/share/doc/a/copyright", "second"),
                               bench.file("usr/share/doc/a/README", "r"),
                               bench.file("usr/share/doc/b/README", "r"),
-                              bench.file("usr/share/doc/c/more/README", "r")},
+                              bench.file("usr/share/doc/c/more/README", "r"),
+                              Tree(std::move(removal))},
             true)};
-  const std::vector<Tree> all = {bench.file("usr/share/doc/b/kept", "k"), changes[0]};
-  const Tree marks = drop_packaged({0, 1, {"docs"}, {}}, changes, merge(all, false));
-  std::vector<std::string> paths;
-  for (const auto& [path, node] : marks.nodes()) {
-    CHECK(node.type == FileType::whiteout);
-    paths.push_back(path);
-  }
-  CHECK(paths == std::vector<std::string>{"usr/share/doc/a/README",
-                                          "usr/share/doc/b/README", "usr/share/doc/c"});
+  const Tree below = bench.file("usr/share/doc/b/README", "older");
+  const Tree made = drop_packaged({0, 2, {"docs"}, {}}, changes, below);
+  CHECK(bench.text(made, "usr/share/doc/a/copyright") == "second");
+  CHECK(made.find("usr/share/doc/a/README") == nullptr);
+  CHECK(made.find("usr/share/doc/c") == nullptr);
+  REQUIRE(made.find("usr/share/doc/b/README") != nullptr);
+  CHECK(made.find("usr/share/doc/b/README")->type == FileType::whiteout);
+  CHECK(made.find("etc/old")->type == FileType::whiteout);
+  const Tree all = drop_packaged({0, 2, {}, {}}, changes, below);
+  CHECK(bench.text(all, "usr/share/doc/c/more/README") == "r");
 }
 
 }  // namespace lithify
