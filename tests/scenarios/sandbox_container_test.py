@@ -65,6 +65,37 @@ def docker_filter(capabilities):
     return found
 
 
+ROW_PROJECT = """\
+lithify: 1
+project: rows
+epoch: 2001-09-09T01:46:40Z
+sources: {src: {local: src}}
+images:
+  files:
+    from: scratch
+    steps: [{copy: ., from: src, to: /bin}]
+  commands:
+    from: scratch
+    steps:
+      - {copy: ., from: src, to: /bin}
+      - {symlink: /bin/sh, target: busybox}
+      - run: busybox id > /id; busybox mkdir /d; echo text > /d/f; busybox chmod 4755 /d/f
+      - run: busybox date +%s > /date
+        clock: epoch
+"""
+ROWS = (
+    ("Docker's default, root", "L1",
+     {"capabilities": DOCKER, "seccomp": docker_filter(DOCKER)}),
+    ("Docker's default, a user", "L0",
+     {"uid": 5001, "capabilities": DOCKER, "seccomp": docker_filter(DOCKER)}),
+    ("podman's default, root", "L4",
+     {"capabilities": PODMAN, "seccomp": podman_filter(PODMAN)}),
+    ("a pod without a filter, a user", "L2", {"uid": 5001, "capabilities": DOCKER}),
+    ("the same with an unmasked /proc", "L2",
+     {"uid": 5001, "capabilities": DOCKER, "masked": False}),
+) if PROFILE.exists() else ()
+
+
 @needs("runc")
 @needs_root()
 @unittest.skipUnless(PROFILE.exists(), "podman's profile is not installed")
@@ -169,6 +200,37 @@ class SandboxInContainers(Scenario):
     def test_a_pod_with_an_unmasked_proc_has_its_own(self):
         _, escaped = self.check("L2", 1, uid=5001, capabilities=DOCKER, masked=False)
         self.assertEqual(escaped, [])
+
+    def test_each_row_of_the_readme_builds_what_it_says(self):
+        """README, "Commands in CI": the same digests everywhere, or an error that says why."""
+        project = self.folder / "rootfs/w/project"
+        (project / "src").mkdir(parents=True)
+        shutil.copy("/bin/busybox", project / "src/busybox")
+        (project / "lithify.yaml").write_text(ROW_PROJECT)
+        shutil.copy(LITHIFY, self.folder / "rootfs/tool/lithify")
+        expected = self.build(project, store=self.folder / "own")
+        self.assertEqual(sorted(expected), ["commands", "files"])
+        for number, (name, level, container) in enumerate(ROWS):
+            with self.subTest(name):
+                owner = container.get("uid", 0)
+                for path in [project.parent, project, *project.rglob("*")]:
+                    os.lchown(path, owner, owner)
+                words = ["/usr/bin/env", f"LITHIFY_STORE=/w/store{number}", "/tool/lithify",
+                         "-C", "/w/project", "build"]
+                ran = self.contain(*words, "files", **container)
+                self.assertEqual(ran.stdout, f"files {expected['files']}\n", ran.stderr)
+                ran = self.contain(*words, "commands", **container)
+                if level == "L0":
+                    self.assertEqual(ran.returncode, 7, ran.stderr)
+                    self.assertIn("no command can be run on this machine", ran.stderr)
+                    self.assertIn("= help:", ran.stderr)
+                    continue
+                self.assertEqual(ran.stdout, f"commands {expected['commands']}\n",
+                                 ran.stderr)
+                self.assertIn(f"run    in sandbox {level}\n", ran.stderr)
+                ran = self.contain(*words, "--rebuild-check", "commands", **container)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+                self.assertIn("check  2 commands performed twice", ran.stderr)
 
 
 if __name__ == "__main__":
