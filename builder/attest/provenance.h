@@ -42,6 +42,8 @@ struct Provenance {
   // What $(git.…) was, if the build file asks.
   std::map<std::string, std::string> git = {};
   std::optional<std::string> sandbox = {};  // the level, as `build` reports it
+  // Ids of the caches that commands mounted: the image may depend on what they held.
+  std::set<std::string> caches = {};
 
   // ---- what it was made of
   // Written without the credentials of URLs, so that the texts that are read may not be

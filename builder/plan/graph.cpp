@@ -38,4 +38,14 @@ bool runs_commands(const Graph& graph) {
   });
 }
 
+std::set<std::string> caches_of(const Step& step) {
+  std::set<std::string> ids;
+  const auto* run = std::get_if<Run>(&step.operation);
+  if (run == nullptr) return ids;
+  for (const RunMount& mount : run->what.mounts) {
+    if (mount.kind == RunMount::Kind::cache) ids.insert(mount.id);
+  }
+  return ids;
+}
+
 }  // namespace lithify

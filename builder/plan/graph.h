@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,5 +28,9 @@ class Graph {
 
 // Whether a step of it is a command.
 bool runs_commands(const Graph& graph);
+
+// The ids of the caches that a step's command mounts. No key has what they hold, so what
+// comes of it may depend on more than the step's inputs.
+std::set<std::string> caches_of(const Step& step);
 
 }  // namespace lithify

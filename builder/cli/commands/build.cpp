@@ -1,5 +1,6 @@
 // lithify build and push: from the build file to images, outputs and registries.
 #include <fcntl.h>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,7 @@
 #include "builder/cli/root_tree.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/testing.h"
+#include "builder/cli/text.h"
 #include "builder/cli/twice.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
@@ -379,8 +381,14 @@ class Build {
   // Which sandbox commands ran in, where there were any.
   std::string sandbox_line() const {
     if (!runs_commands(prepared_.plan.graph)) return {};
-    return fmt::format("run    in sandbox {}\n",
-                       sandbox_used(session_.options().sandbox));
+    std::set<std::string> caches;
+    for (const Step& step : prepared_.plan.graph.steps())
+      caches.merge(caches_of(step));
+    return fmt::format(
+        "run    in sandbox {}{}\n", sandbox_used(session_.options().sandbox),
+        caches.empty()
+            ? ""
+            : visible(fmt::format(" · cache-dependent: {}", fmt::join(caches, ", "))));
   }
 
   std::string image_lines() const {
