@@ -76,7 +76,7 @@ struct ArrangeDebianAction {
   DebianSet set;
 };
 
-// Takes out of the changes that inputs `first` … `first + count - 1` are what `drop`
+// The changes that inputs `first` … `first + count - 1` are as one, without what `drop`
 // names.
 struct DropPackagedAction {
   InputIndex first = 0;

@@ -60,8 +60,8 @@ struct Run {
   std::optional<oci::Digest> pinned;  // network: pinned: the digest the result must have
   std::int64_t mtime = 315532800;     // of everything the command made or changed
   std::int64_t epoch = 315532800;     // SOURCE_DATE_EPOCH, and clock: epoch
-  // Private keys that the command made go, because maintainer scripts make them unasked;
-  // else they are refused.
+  // It runs maintainer scripts: keys and databases that they make unasked go. Else
+  // private keys are refused and databases stay.
   bool drop_private_keys = false;
   // What the lock calls the result (LockedOutput::key); empty unless network: pinned. Not
   // in the key.

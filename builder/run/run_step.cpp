@@ -199,8 +199,14 @@ class RunStepWork {
   }
 
   void require_sandbox() const {
-    if (probe_.level != SandboxLevel::none) return;
-    Error error(Errc::machine, "no command can be run on this machine");
+    // Packages have files of many owners, and dpkg fails late and tells it badly.
+    const bool scripts = run_.drop_private_keys;
+    const bool lacking = probe_.level == SandboxLevel::none ||
+                         (scripts && probe_.level == SandboxLevel::single_id);
+    if (!lacking) return;
+    Error error(Errc::machine,
+                scripts ? "maintainer scripts cannot run here: they give files away"
+                        : "no command can be run on this machine");
     for (const SandboxRemedy& remedy : probe_.remedies)
       error.add_note(fmt::format("missing: {}", remedy.missing));
     if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.back().cure);

@@ -4,6 +4,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import subprocess
 import unittest
 
 import sandbox_container_test as containers
@@ -99,6 +100,26 @@ class ScriptsRun(Scenario):
                          seccomp=containers.docker_filter(containers.DOCKER))
         self.assertIn("in sandbox L1", ran.stderr)
         self.assertEqual(dict(line.split(" ") for line in ran.stdout.splitlines()), ours)
+
+    @needs_root()
+    def test_with_a_single_owner_it_cannot_be_done_and_that_is_said(self):
+        self.build(self.folder)
+        place = self.folder / "alone"
+        place.mkdir()
+        for name in ("lithify.yaml", "lithify.lock"):
+            shutil.copy(self.folder / name, place)
+        shutil.copy(LITHIFY, place / "lithify")
+        self.run_program("cp", "-r", self.store / "blobs", place)
+        self.run_program("chown", "-R", "60123:60123", place)
+        self.folder.chmod(0o755)
+        ran = subprocess.run(
+            ["setpriv", "--reuid", "60123", "--regid", "60123", "--clear-groups", "env", "-i",
+             f"PATH={os.environ['PATH']}", f"HOME={place}", f"LITHIFY_STORE={place}",
+             "./lithify", "build", "--locked", "--offline"],
+            cwd=place, text=True, capture_output=True, check=False)
+        self.assertEqual(ran.returncode, 7, ran.stderr)
+        self.assertIn("maintainer scripts cannot run here", ran.stderr)
+        self.assertIn("sub", ran.stderr)
 
     def test_on_a_base_what_is_missing_is_added(self):
         self.write("base/lithify.yaml",
