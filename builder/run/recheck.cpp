@@ -74,14 +74,15 @@ class Performer {
     if (!variation.any())
       return perform_run(step_, run_, inputs_, store_, tools, activity, stop);
     tools.keep_failed = false;
-    // Nobody else has a use for a root with these owners.
-    if (variation.has(Varied::owners)) tools.shared = nullptr;
+    tools.runner = SandboxRunner::own;  // others know no other clock
     std::optional<WorkDirectory> empty;
     if (variation.has(Varied::caches))
       tools.caches = empty.emplace(tools_.work, remover()).path();
     std::optional<WorkDirectory> apart;
-    if (variation.has(Varied::place))
+    if (variation.has(Varied::place)) {
       tools.work = apart.emplace(tools_.work).path() / "somewhere-else";
+      tools.shared = nullptr;  // a copy of all files then, and no overlay
+    }
     return perform_run(step_, run_, inputs_, store_, tools, activity, stop);
   }
 
