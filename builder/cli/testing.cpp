@@ -157,11 +157,12 @@ nlohmann::json described(const TestResult& result) {
                                     {"subject", finding.subject},
                                     {"expected", finding.expected},
                                     {"found", finding.found}});
-  const std::pair<const char*, const std::string&> texts[] = {{"stdout", result.out},
-                                                              {"stderr", result.err},
-                                                              {"reason", result.reason},
-                                                              {"cure", result.cure},
-                                                              {"waiver", result.waiver}};
+  const std::pair<const char*, std::string> texts[] = {
+      {"stdout", result.out},
+      {"stderr", result.err},
+      {"reason", visible(result.reason)},
+      {"cure", visible(result.cure)},
+      {"waiver", visible(result.waiver)}};
   for (const auto& [name, text] : texts) {
     if (!text.empty()) document[name] = text;
   }
