@@ -198,7 +198,7 @@ class Parser {
 
   void use(const Flag& flag, std::string_view name,
            std::optional<std::string_view> value) {
-    const bool needs_value = !flag.value.empty() && !flag.value.starts_with('[');
+    const bool needs_value = !flag.value.empty() && !flag.value.starts_with("[=");
     if (needs_value && !value && at_ + 1 < words_.size()) value = words_[++at_];
     if (needs_value && value.value_or("").empty()) {
       throw oci::Error(oci::Errc::bad_input,

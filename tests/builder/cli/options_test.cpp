@@ -36,6 +36,12 @@ TEST_CASE("a flag whose value may be left out takes none from the next word") {
   CHECK(some.rebuild_checks == std::vector<std::string>{"build/1", "last"});
 }
 
+TEST_CASE("a flag whose value has a part that may be left out takes the next word") {
+  const Options options = parse({"reproduce", "--source", "here", "web:1"});
+  CHECK(options.source_places == std::vector<std::string>{"here"});
+  CHECK(options.operands == std::vector<std::string>{"web:1"});
+}
+
 TEST_CASE("what stands behind -- is for the program in the shell") {
   const Options options =
       parse({"shell", "web:1", "--after", "--", "ls", "-l", "--after"});
