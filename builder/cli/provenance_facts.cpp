@@ -129,7 +129,8 @@ std::string provenance_of(const BuildFacts& facts, const ClaimSubject& subject) 
       is_ci(session.environment()) ? Provenance::Mode::ci : Provenance::Mode::local;
   if (runs_commands(facts.prepared.plan.graph))
     from.sandbox = sandbox_used(session.options().sandbox);
-  for (const StepIndex step : UsedSteps(facts.prepared.plan.graph, subject).steps())
+  const UsedSteps used(facts.prepared.plan.graph, subject);
+  for (const StepIndex step : used.steps())
     from.caches.merge(caches_of(facts.prepared.plan.graph.step(step)));
   from.version = LITHIFY_VERSION;
   return oci::during([] { return "writing provenance"; }, [&] { return from.str(); });
