@@ -65,6 +65,9 @@ void StepRoot::copy(oci::Activity& activity, std::stop_token stop) {
 }
 
 void StepRoot::copy_instead(oci::Activity& activity, std::stop_token stop) {
+  // What earlier commands did would be lost.
+  if (!fs::is_empty(path_))
+    throw Error(Errc::machine, "the overlay of a root cannot be mounted once more");
   no_overlays = true;
   shared_.reset();
   copy(activity, std::move(stop));

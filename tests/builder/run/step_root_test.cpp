@@ -11,6 +11,7 @@
 #include "oci/base/error.h"
 #include "oci/store/directory_store.h"
 
+#include "builder/run/edit.h"
 #include "builder/run/run_step.h"
 
 #include "tests/support/catch.h"
@@ -336,6 +337,38 @@ TEST_CASE("what somebody left half made is no root") {
       std::make_shared<lithify::SharedRoots>(bench.place.path() / "roots");
   CHECK(bench.perform("ls -R /srv > /out || true").digest() == first.digest());
   CHECK(bench.roots().size() == roots.size());
+}
+
+TEST_CASE("commands one after another in one root see what earlier ones wrote") {
+  Bench bench;
+  if (!bench.possible()) return;
+  const lithify::SandboxProbe& probe = lithify::probe_sandbox();
+  const bool shares = GENERATE(true, false);
+  const lithify::RootTools tools{bench.store, probe, bench.tools.program,
+                                 shares ? bench.tools.shared.get() : nullptr};
+  oci::Activity activity(bench.silent, "step");
+  TemporaryDirectory work;
+  const Tree whole = lithify::tree_below(bench.step, bench.changes);
+  lithify::StepRoot root({whole, bench.changes}, work.path(), tools, activity, {});
+  std::vector<std::string> made;
+  for (const char* script : {"echo one > /srv/one; rm /srv/data", "mv /srv/one /srv/two",
+                             "[ ! -e /srv/data ]; ln /srv/two /srv/three"}) {
+    lithify::SandboxPlan plan;
+    plan.level = probe.level;
+    plan.owners = probe.owners;
+    plan.argv = {"/bin/sh", "-eu", "-c", script};
+    plan.env = {"PATH=/bin"};
+    root.put_into(plan);
+    const lithify::SandboxOutcome outcome =
+        lithify::run_sandbox(plan, lithify::SandboxOutput(), {});
+    CHECK(outcome.exit_status == 0);
+    made.insert(made.end(), outcome.made.begin(), outcome.made.end());
+  }
+  if (root.is_overlay())
+    CHECK_THROWS_WITH(root.copy_instead(activity, {}),
+                      Catch::Matchers::Contains("mounted once more"));
+  const Tree change = root.changes(made, lithify::k_constant_time, activity, {});
+  CHECK(shape_of(change) == "i srv\nw srv/data\nf srv/three\nf srv/two\n");
 }
 
 TEST_CASE("a private cache that is taken has another one beside it") {
