@@ -137,9 +137,9 @@ Tree StepRoot::changes(const std::vector<std::string>& mount_points, std::int64_
                                     : std::pair(found->second.uid, found->second.gid);
     };
   } else if (map.uid.count > 1) {
-    request.owner = [map](const std::string&, const Surveyed& seen) {
-      return std::pair(map.uid.in_sandbox(seen.uid).value_or(0),
-                       map.gid.in_sandbox(seen.gid).value_or(0));
+    request.owner = [map](const std::string&, const Surveyed& one) {
+      return std::pair(map.uid.in_sandbox(one.uid).value_or(0),
+                       map.gid.in_sandbox(one.gid).value_or(0));
     };
   }
   return lithify::changes(touched, request, tools_.store, activity, std::move(stop));

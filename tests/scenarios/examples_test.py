@@ -67,6 +67,16 @@ class Examples(Scenario):
 
     @needs("umoci", "skopeo", "runc")
     @needs_root()
+    def test_what_is_compiled_in_a_stage_is_tested_and_runs(self):
+        project = self.example("compiled")
+        told = self.lithify("build", "--output", "oci=image", cwd=project).stderr
+        self.assertIn("tests  4 passed", told)
+        self.assertEqual(list(files_of(project / "image")), ["count"])
+        bundle = self.bundle(project / "image")
+        self.assertRegex(self.run_bundle(bundle, ["/count", "/count"]), r"^\d+ /count\n$")
+
+    @needs("umoci", "skopeo", "runc")
+    @needs_root()
     def test_python_app_runs_on_this_architecture(self):
         project, _ = self.image("python-app")
         seen = json.loads(self.run_bundle(self.bundle(project / "image")))
