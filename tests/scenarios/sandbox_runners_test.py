@@ -67,7 +67,7 @@ class Runners(Scenario):
         self.assertIn("run    in sandbox L", ours.stderr)
         theirs = self.made_by(runner)
         self.assertEqual(theirs.stdout, ours.stdout)
-        self.assertIn(f"run    in sandbox {runner}\n", theirs.stderr)
+        self.assertIn(f"run    in sandbox {runner} · cache-dependent: c\n", theirs.stderr)
         told = json.loads((self.folder / f"{runner}.json").read_text())
         facts = told["buildDefinition"]["internalParameters"]
         self.assertEqual(facts["sandbox"], runner)
