@@ -2,7 +2,6 @@
 import json
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import unittest
@@ -10,10 +9,9 @@ import xml.etree.ElementTree
 
 import sandbox_container_test as containers
 from registry_scenario import RegistryScenario
-from support import LITHIFY, STORE, TOP, Scenario, needs, needs_root
+from support import LITHIFY, STORE, TOP, AnotherUser, Scenario, needs, needs_root
 
 GOLDEN = TOP / "tests/golden/tests"
-USER = "lithify-run"
 
 IMAGE = """\
 lithify: 1
@@ -253,26 +251,13 @@ class Tests(Project):
     def test_a_user_gets_the_same_results(self):
         folder = self.project(PASSING + FAILING)
         ours = self.lithify("test", cwd=folder, status=3).stdout
-        try:
-            pwd.getpwnam(USER)
-        except KeyError:
-            self.run_program("useradd", "--create-home", USER)
-        place = pathlib.Path(pwd.getpwnam(USER).pw_dir) / f"tests-{os.getpid()}"
-        self.addCleanup(shutil.rmtree, place, ignore_errors=True)
-        shutil.copytree(folder, place, ignore=shutil.ignore_patterns("out", "root"))
-        shutil.copy(LITHIFY, place / "lithify")
-        self.run_program("chown", "-R", USER, place)
-        mirror = os.environ.get("LITHIFY_APT_MIRROR")
-        words = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", "env", "-i",
-                 f"PATH={os.environ['PATH']}", f"HOME={place}",
-                 *([f"LITHIFY_APT_MIRROR={mirror}"] if mirror else [])]
-        level = self.run_program(*words, place / "lithify", "doctor", cwd=place)
+        user = AnotherUser(self, folder)
+        level = user.run("./lithify", "doctor")
         if "L3" not in level:
             self.skipTest("this user has no range of ids")
-        script = f"cd {place} && ./lithify test; echo $?"
-        theirs = self.run_program(*words, "sh", "-c", script)
+        theirs = user.run("sh", "-c", "./lithify test; echo $?")
         self.assertEqual(theirs, ours + "3\n")
-        self.assertEqual(self.left(place / ".cache/lithify"), [])
+        self.assertEqual(self.left(user.place / ".cache/lithify"), [])
 
 
 @needs("docker-registry")

@@ -1,14 +1,12 @@
 """Commands: what a step makes is the same for everyone, and nothing is left of a failure."""
 import os
 import pathlib
-import pwd
-import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from support import LITHIFY, Scenario, files_of, needs, needs_root
+from support import LITHIFY, AnotherUser, Scenario, files_of, needs, needs_root
 
 COMPILED = """\
 lithify: 1
@@ -51,7 +49,6 @@ image:
     - STEP
   outputs: [{oci: out}]
 """
-USER = "lithify-run"
 
 
 class Commands(Scenario):
@@ -80,22 +77,7 @@ class Commands(Scenario):
         self.write("lithify.yaml", COMPILED)
         self.write("src/hello.c", PROGRAM)
         ours = self.build(self.folder)
-        try:
-            pwd.getpwnam(USER)
-        except KeyError:
-            self.run_program("useradd", "--create-home", USER)
-        place = pathlib.Path(pwd.getpwnam(USER).pw_dir) / f"run-{os.getpid()}"
-        self.addCleanup(shutil.rmtree, place, ignore_errors=True)
-        shutil.copytree(self.folder, place, ignore=shutil.ignore_patterns("out"))
-        program = place / "lithify"
-        shutil.copy(LITHIFY, program)
-        self.run_program("chown", "-R", USER, place)
-        mirror = os.environ.get("LITHIFY_APT_MIRROR")
-        theirs = self.run_program(
-            "setpriv", "--reuid", USER, "--regid", USER, "--init-groups", "env", "-i",
-            f"PATH={os.environ['PATH']}", f"HOME={place}",
-            *([f"LITHIFY_APT_MIRROR={mirror}"] if mirror else []),
-            program, "build", "--locked", cwd=place)
+        theirs = AnotherUser(self, self.folder).run("./lithify", "build", "--locked")
         self.assertEqual(dict(line.split(" ") for line in theirs.splitlines()), ours)
 
     def test_a_failure_says_what_and_leaves_nothing(self):

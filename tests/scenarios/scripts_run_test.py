@@ -1,7 +1,5 @@
 """Maintainer scripts: dpkg in a sandbox, the same bytes for everyone, a clean database."""
 import os
-import pathlib
-import pwd
 import re
 import shutil
 import subprocess
@@ -9,11 +7,10 @@ import unittest
 
 import sandbox_container_test as containers
 from scripted import machine_build_file
-from support import (LITHIFY, Scenario, files_of, layer_members, manifest_of, needs,
+from support import (LITHIFY, AnotherUser, Scenario, files_of, layer_members, manifest_of, needs,
                      needs_root)
 
 PACKAGES = ["adduser", "debconf", "ca-certificates", "fontconfig", "tzdata"]
-USER = "lithify-run"
 
 
 class ScriptsRun(Scenario):
@@ -59,22 +56,8 @@ class ScriptsRun(Scenario):
     @needs_root()
     def test_everyone_gets_the_same_bytes(self):
         ours = self.build(self.folder)
-        try:
-            pwd.getpwnam(USER)
-        except KeyError:
-            self.run_program("useradd", "--create-home", USER)
-        place = pathlib.Path(pwd.getpwnam(USER).pw_dir) / f"scripts-{os.getpid()}"
-        self.addCleanup(shutil.rmtree, place, ignore_errors=True)
-        shutil.copytree(self.folder, place, ignore=shutil.ignore_patterns("out"))
-        program = place / "lithify"
-        shutil.copy(LITHIFY, program)
-        self.run_program("chown", "-R", USER, place)
-        mirror = os.environ.get("LITHIFY_APT_MIRROR")
-        theirs = self.run_program(
-            "setpriv", "--reuid", USER, "--regid", USER, "--init-groups", "env", "-i",
-            f"PATH={os.environ['PATH']}", f"HOME={place}", "TZ=Asia/Tokyo",
-            *([f"LITHIFY_APT_MIRROR={mirror}"] if mirror else []),
-            "sh", "-c", "umask 077; exec ./lithify build --locked", cwd=place)
+        theirs = AnotherUser(self, self.folder, TZ="Asia/Tokyo").run(
+            "sh", "-c", "umask 077; exec ./lithify build --locked")
         self.assertEqual(dict(line.split(" ") for line in theirs.splitlines()), ours)
 
     @needs("runc")

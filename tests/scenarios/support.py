@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import subprocess
 import tarfile
@@ -162,6 +163,35 @@ class Scenario(unittest.TestCase):
 
 
 # ---- reading an OCI layout without any code of ours ---------------------------------------
+
+
+class AnotherUser:
+    """A user of this machine with a range of ids, and a copy of a project, with the program
+    and a store of his own, in his home. For root."""
+
+    NAME = "lithify-run"
+
+    def __init__(self, scenario, folder, **environment):
+        try:
+            home = pwd.getpwnam(self.NAME).pw_dir
+        except KeyError:
+            scenario.run_program("useradd", "--create-home", self.NAME)
+            home = pwd.getpwnam(self.NAME).pw_dir
+        self.scenario = scenario
+        self.place = pathlib.Path(tempfile.mkdtemp(dir=home)) / "project"
+        scenario.addCleanup(shutil.rmtree, self.place.parent, ignore_errors=True)
+        shutil.copytree(folder, self.place, ignore=shutil.ignore_patterns("out", "root"))
+        shutil.copy(LITHIFY, self.place / "lithify")
+        scenario.run_program("chown", "-R", self.NAME, self.place.parent)
+        kept = {k: os.environ[k] for k in ("PATH", "LITHIFY_APT_MIRROR") if k in os.environ}
+        self.environment = {**kept, "HOME": str(self.place), **environment}
+
+    def run(self, *words):
+        """What the program writes to standard output; a failure fails the test."""
+        return self.scenario.run_program(
+            "setpriv", "--reuid", self.NAME, "--regid", self.NAME, "--init-groups", "env", "-i",
+            *(f"{name}={value}" for name, value in self.environment.items()), *words,
+            cwd=self.place)
 
 
 def blob(layout, digest):
