@@ -1,6 +1,7 @@
 #include "builder/cli/prepare.h"
 
 #include <algorithm>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -149,6 +150,8 @@ void write_lock(const Workspace& workspace, const Lock& lock) {
 }
 
 Prepared prepare(Session& session, const std::vector<std::string>& images) {
+  // Which encoder this is takes as long to find out as reading the build file does.
+  const std::jthread early([] { (void)oci::encoder_identity(oci::Compression::zstd); });
   Prepared prepared;
   Workspace& workspace = prepared.workspace;
   workspace = open_workspace(session);

@@ -1,11 +1,14 @@
 #include "builder/run/step_cache.h"
 
+#include <algorithm>
 #include <charconv>
-#include <unordered_set>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
+
+#include "builder/tree/tree_text.h"
 
 namespace lithify {
 
@@ -29,16 +32,6 @@ std::optional<oci::BlobRef> to_blob(std::string_view text) {
   return oci::BlobRef{*digest, size};
 }
 
-bool has_all_blobs(const Tree& tree, const oci::BlobStore& store) {
-  std::unordered_set<oci::Digest> known;
-  for (const auto& [path, node] : tree.nodes()) {
-    const auto* slice = node.content ? std::get_if<Slice>(&*node.content) : nullptr;
-    if (!slice || !known.insert(slice->blob.digest).second) continue;
-    if (!store.has(slice->blob.digest)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 std::optional<Tree> StoredStepCache::find(const oci::Digest& key, const Step&) {
@@ -48,9 +41,12 @@ std::optional<Tree> StoredStepCache::find(const oci::Digest& key, const Step&) {
   if (!blob || !store_.has(blob->digest)) return std::nullopt;
   try {
     const auto source = store_.open(*blob);
-    Tree tree = Tree::from_text(oci::read_all(*source, k_max_tree_text, "a tree"));
-    if (!has_all_blobs(tree, store_)) return std::nullopt;
-    return tree;
+    std::string text = oci::read_all(*source, k_max_tree_text, "a tree", blob->size);
+    const std::vector<oci::Digest> blobs = blobs_of_tree_text(text);
+    if (!std::all_of(blobs.begin(), blobs.end(),
+                     [&](const oci::Digest& one) { return store_.has(one); }))
+      return std::nullopt;
+    return Tree::from_stored(std::move(text), blob->digest);
   } catch (const Error& e) {
     // The store has put a lying blob aside by now; the step makes it again.
     if (e.code() == Errc::machine || e.code() == Errc::internal) throw;

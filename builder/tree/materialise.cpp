@@ -40,8 +40,9 @@ class Maker {
         const MaterialiseOptions& options)
       : tree_(tree), root_(root), directory_(shown), options_(options) {}
 
-  void make_directory(const std::string& path) {
-    require(::mkdirat(parent_fd(path), std::string(name_of(path)).c_str(), 0700),
+  void make_directory(const std::string& path, const Node& node) {
+    const mode_t mode = first_mode(node) | 0700;
+    require(::mkdirat(parent_fd(path), std::string(name_of(path)).c_str(), mode),
             "making", path);
   }
 
@@ -90,7 +91,7 @@ class Maker {
     }
     const oci::Fd fd(::openat(parent, std::string(name_of(path)).c_str(),
                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                              0600));
+                              first_mode(node)));
     require(fd.get(), "making", path);
     if (node.content) fill(fd.get(), path, *node.content);
     finish_open(fd.get(), path, node);
@@ -127,10 +128,18 @@ class Maker {
     finish_name(parent, path, node);
   }
 
+  // What most files have from the start, so that it need not be changed: the file system
+  // writes each change down. Nobody else may write to what is not whole.
+  static mode_t first_mode(const Node& node) { return node.attributes.mode & 0755; }
+
   // The owner first: changing it takes setuid bits away.
   void finish_open(int fd, const std::string& path, const Node& node) {
     const oci::Attributes& attributes = node.attributes;
-    if (options_.privileged) {
+    struct stat now {};
+    require(::fstat(fd, &now), "looking at", path);
+    const bool give = options_.privileged &&
+                      (now.st_uid != uid(attributes) || now.st_gid != gid(attributes));
+    if (give) {
       require(::fchown(fd, uid(attributes), gid(attributes)), "changing the owner of",
               path);
     }
@@ -142,7 +151,8 @@ class Maker {
       }
       unmade_.push_back(path + ": " + name);
     }
-    require(::fchmod(fd, attributes.mode), "changing the mode of", path);
+    if (give || (now.st_mode & 07777) != attributes.mode)
+      require(::fchmod(fd, attributes.mode), "changing the mode of", path);
     require(::futimens(fd, times_of(node).data()), "changing the time of", path);
   }
 
@@ -230,7 +240,7 @@ class Materialiser {
     }
     Maker maker(tree_, root_, directory_, options_);
     for (const Item& item : directories) {
-      if (!item.path->empty()) maker.make_directory(*item.path);
+      if (!item.path->empty()) maker.make_directory(*item.path, *item.node);
     }
     Unmade unmade = make_files(files);
     // Last, and the deepest first: making files changes a directory's time, and its mode

@@ -47,6 +47,8 @@ std::string_view name_of(std::string_view path) {
 }
 
 struct Tree::Cached {
+  std::once_flag read_once;
+  std::string unread;  // the text of the nodes, until they are asked for
   std::once_flag digest_once;
   std::optional<oci::Digest> digest;
   std::once_flag local_once;
@@ -59,31 +61,41 @@ Tree::Tree(Nodes nodes)
     : nodes_(std::make_shared<Nodes>(std::move(nodes))),
       cached_(std::make_shared<Cached>()) {}
 
+const Tree::Nodes& Tree::nodes() const {
+  std::call_once(cached_->read_once, [this] {
+    if (cached_->unread.empty()) return;
+    *nodes_ = read_tree_text(cached_->unread);
+    cached_->unread = std::string();
+  });
+  return *nodes_;
+}
+
 Tree::Nodes Tree::take_nodes() && {
+  nodes();
   const std::shared_ptr<Nodes> nodes = std::move(nodes_);
   *this = Tree();
   return nodes.use_count() == 1 ? std::move(*nodes) : *nodes;
 }
 
 const Node* Tree::find(std::string_view path) const {
-  const auto found = nodes_->find(path);
-  return found == nodes_->end() ? nullptr : &found->second;
+  const auto found = nodes().find(path);
+  return found == nodes().end() ? nullptr : &found->second;
 }
 
 std::optional<std::string> Tree::resolve(std::string_view path) const {
-  return follow(*nodes_, path, Missing::refuse);
+  return follow(nodes(), path, Missing::refuse);
 }
 
 const oci::Digest& Tree::digest() const {
   std::call_once(cached_->digest_once,
-                 [this] { cached_->digest = digest_of_tree_text(*nodes_); });
+                 [this] { cached_->digest = digest_of_tree_text(nodes()); });
   return *cached_->digest;
 }
 
 bool Tree::has_local_files() const {
   std::call_once(cached_->local_once, [this] {
     cached_->has_local_files =
-        std::any_of(nodes_->begin(), nodes_->end(), [](const auto& item) {
+        std::any_of(nodes().begin(), nodes().end(), [](const auto& item) {
           const auto& content = item.second.content;
           return content && std::holds_alternative<LocalFile>(*content);
         });
@@ -92,11 +104,20 @@ bool Tree::has_local_files() const {
 }
 
 std::string Tree::to_text() const {
-  return write_tree_text(*nodes_);
+  return write_tree_text(nodes());
 }
 
 Tree Tree::from_text(std::string_view text) {
   return Tree(read_tree_text(text));
+}
+
+Tree Tree::from_stored(std::string text, const oci::Digest& digest) {
+  Tree tree;
+  Cached& cached = *tree.cached_;
+  cached.unread = std::move(text);
+  std::call_once(cached.digest_once, [&] { cached.digest = digest; });
+  std::call_once(cached.local_once, [] {});  // a text has none
+  return tree;
 }
 
 void check_sound(const Tree::Nodes& nodes) {

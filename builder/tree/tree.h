@@ -94,7 +94,7 @@ class Tree {
   Tree();  // empty
   explicit Tree(Nodes nodes);
 
-  const Nodes& nodes() const { return *nodes_; }
+  const Nodes& nodes() const;
   // The nodes for changing: a copy, unless no other tree shares them.
   Nodes take_nodes() &&;
   const Node* find(std::string_view path) const;
@@ -111,6 +111,10 @@ class Tree {
   // text: Errc::internal.
   std::string to_text() const;
   static Tree from_text(std::string_view text);
+  // The same for what to_text() wrote and somebody has checked against `digest`: most
+  // trees of a build in which nothing changed are asked for nothing but that, so that
+  // the text is read when the nodes are first asked for.
+  static Tree from_stored(std::string text, const oci::Digest& digest);
 
  private:
   struct Cached;

@@ -15,7 +15,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <limits>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -371,6 +373,11 @@ std::pair<std::string, Node> read_line(std::string_view line) {
   return {std::move(path), std::move(node)};
 }
 
+void require_header(std::string_view text) {
+  if (text.size() > k_max_text || !text.starts_with(k_header))
+    refuse("this is no tree: it does not start with \"lithify-tree 1\"");
+}
+
 // Remembers the last directory found: its children mostly come one after another.
 class ParentCheck {
  public:
@@ -430,9 +437,7 @@ oci::Digest digest_of_tree_text(const Tree::Nodes& nodes) {
 }
 
 Tree::Nodes read_tree_text(std::string_view text) {
-  if (text.size() > k_max_text || text.substr(0, k_header.size()) != k_header) {
-    refuse("this is no tree: it does not start with \"lithify-tree 1\"");
-  }
+  require_header(text);
   Tree::Nodes nodes;
   ParentCheck check_parent(nodes);
   std::size_t line_number = 1;
@@ -453,6 +458,27 @@ Tree::Nodes read_tree_text(std::string_view text) {
     });
   }
   return nodes;
+}
+
+// A space or '=' within a word is written %XX: the words found are those of contents.
+std::vector<oci::Digest> blobs_of_tree_text(std::string_view text) {
+  constexpr std::string_view k_word = " blob=";
+  constexpr std::size_t k_hex = 64;
+  require_header(text);
+  std::unordered_set<std::string_view> known;
+  std::vector<oci::Digest> blobs;
+  std::string_view last;
+  for (;;) {
+    const void* found = ::memmem(text.data(), text.size(), k_word.data(), k_word.size());
+    if (found == nullptr) return blobs;
+    text.remove_prefix(static_cast<const char*>(found) - text.data() + k_word.size());
+    const std::string_view hex = text.substr(0, k_hex);
+    if (hex == last || !known.insert(hex).second) continue;
+    last = hex;
+    const auto digest = oci::Digest::parse_hex(hex);
+    if (!digest) refuse("the blob has no SHA-256");
+    blobs.push_back(*digest);
+  }
 }
 
 }  // namespace lithify

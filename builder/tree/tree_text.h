@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "builder/tree/tree.h"
 
@@ -18,6 +19,10 @@ oci::Digest digest_of_tree_text(const Tree::Nodes& nodes);
 
 // Throws Errc::bad_input that names the line.
 Tree::Nodes read_tree_text(std::string_view text);
+
+// The blobs that the text names, each once, without reading the rest. Throws
+// Errc::bad_input if the text is no tree's at all.
+std::vector<oci::Digest> blobs_of_tree_text(std::string_view text);
 
 // Why this is no path of a tree; nullptr if it is one. "" is the root.
 const char* path_problem(std::string_view path);

@@ -72,17 +72,23 @@ std::uint64_t copy(Source& from, Sink& to) {
   return total;
 }
 
-std::string read_all(Source& from, std::uint64_t limit, std::string_view what) {
-  std::string text;
-  std::vector<std::byte> buffer(k_buffer);
-  while (const std::size_t got = from.read(buffer)) {
-    if (text.size() + got > limit) {
+std::string read_all(Source& from, std::uint64_t limit, std::string_view what,
+                     std::uint64_t expected) {
+  constexpr std::uint64_t k_least = 4096;
+  const std::uint64_t most = limit + 1;  // the byte more tells of what is too large
+  std::string text(std::min(std::max(expected + 1, k_least), most), '\0');
+  std::size_t used = 0;
+  while (const std::size_t got = from.read(
+             std::as_writable_bytes(std::span(text.data(), text.size()).subspan(used)))) {
+    used += got;
+    if (used > limit) {
       throw Error(
           Errc::bad_input,
           fmt::format("{} is larger than {} bytes, the limit for it", what, limit));
     }
-    text.append(reinterpret_cast<const char*>(buffer.data()), got);
+    if (used == text.size()) text.resize(std::min<std::uint64_t>(used * 2, most));
   }
+  text.resize(used);
   return text;
 }
 

@@ -29,8 +29,9 @@ class Sink {
 std::uint64_t copy(Source& from, Sink& to);
 
 // Reads `from` to its end into memory; more than `limit` bytes is Errc::bad_input that
-// says `what` was too large.
-std::string read_all(Source& from, std::uint64_t limit, std::string_view what);
+// says `what` was too large. Right for any size, and cheapest for `expected` bytes.
+std::string read_all(Source& from, std::uint64_t limit, std::string_view what,
+                     std::uint64_t expected = 0);
 
 // Bytes that are already in memory. The text lives as long as the source.
 class StringSource final : public Source {

@@ -361,6 +361,8 @@ class Build {
     } else {
       session_.print(pushes_only_ ? push_lines(pushed_) : image_lines());
     }
+    const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY");
+    if (!session_.wants_summary() && !page) return;
     const std::string summary =
         build_summary(packed_, times_, steps_) + sandbox_line() + tests_line(tested_) +
         (rechecks_ != nullptr ? recheck_summary(*rechecks_) : "") +
@@ -369,8 +371,7 @@ class Build {
     if (session_.wants_summary()) {
       session_.tell(summary + (options.json ? "" : push_check_line(pushed_)));
     }
-    if (const auto page = value_of(session_.environment(), "GITHUB_STEP_SUMMARY"))
-      add_to_page(*page, summary);
+    if (page) add_to_page(*page, summary);
   }
 
   std::string provenance() {
@@ -378,17 +379,20 @@ class Build {
     return provenance_of(facts(), subjects.front());
   }
 
-  // Which sandbox commands ran in, where there were any.
+  // Which sandbox commands ran in, where there were any; finding out costs more than a
+  // build in which nothing changed.
   std::string sandbox_line() const {
     if (!runs_commands(prepared_.plan.graph)) return {};
     std::set<std::string> caches;
     for (const Step& step : prepared_.plan.graph.steps())
       caches.merge(caches_of(step));
-    return fmt::format(
-        "run    in sandbox {}{}\n", sandbox_used(session_.options().sandbox),
-        caches.empty()
-            ? ""
-            : visible(fmt::format(" · cache-dependent: {}", fmt::join(caches, ", "))));
+    const std::string where =
+        steps_.done > 0 ? "in sandbox " + sandbox_used(session_.options().sandbox)
+                        : "nothing: all was remembered";
+    const std::string depends =
+        caches.empty() ? ""
+                       : fmt::format(" · cache-dependent: {}", fmt::join(caches, ", "));
+    return fmt::format("run    {}{}\n", where, visible(depends));
   }
 
   std::string image_lines() const {

@@ -3,10 +3,13 @@
 
 #include <chrono>
 #include <random>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
+
+#include "builder/tree/tree_text.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/trees.h"
@@ -94,6 +97,43 @@ TEST_CASE("a tree is read back from its own text, whatever its bytes") {
     CHECK(back.to_text() == tree.to_text());
     CHECK(back.digest() == tree.digest());
   }
+}
+
+TEST_CASE("a stored text is a tree like the one it was written of") {
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    const Tree tree = random_tree(seed);
+    const Tree stored = Tree::from_stored(tree.to_text(), tree.digest());
+    const Tree copy = stored;
+    CHECK(stored.digest() == tree.digest());
+    CHECK_FALSE(stored.has_local_files());
+    CHECK(copy.nodes() == tree.nodes());
+    CHECK(&copy.nodes() == &stored.nodes());
+    CHECK(Tree(stored).take_nodes() == tree.nodes());
+    CHECK(Tree::from_stored(tree.to_text(), tree.digest()).take_nodes() == tree.nodes());
+  }
+}
+
+TEST_CASE("what is wrong in a stored text is said when its nodes are asked for") {
+  const Tree stored = Tree::from_stored("lithify-tree 1\nq a\n", Digest::of("q"));
+  CHECK(stored.digest() == Digest::of("q"));
+  CHECK_THROWS_AS(stored.nodes(), oci::Error);
+  CHECK_THROWS_AS(stored.nodes(), oci::Error);
+}
+
+TEST_CASE("the blobs of a tree are found in its text") {
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    const Tree tree = random_tree(seed);
+    std::set<Digest> expected;
+    for (const auto& [path, node] : tree.nodes()) {
+      if (node.content) expected.insert(std::get<Slice>(*node.content).blob.digest);
+    }
+    const auto found = lithify::blobs_of_tree_text(tree.to_text());
+    CHECK(std::set<Digest>(found.begin(), found.end()) == expected);
+    CHECK(found.size() == expected.size());
+  }
+  CHECK(lithify::blobs_of_tree_text("lithify-tree 1\n").empty());
+  CHECK_THROWS_AS(lithify::blobs_of_tree_text("lithify-tree 1\nf a blob=12"), oci::Error);
+  CHECK_THROWS_AS(lithify::blobs_of_tree_text("f a\n"), oci::Error);
 }
 
 TEST_CASE("the text of a tree is fixed") {

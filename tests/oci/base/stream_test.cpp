@@ -52,6 +52,20 @@ TEST_CASE("a hashing sink names what passes") {
   CHECK(std::move(sink).finish() == Digest::of("abc"));
 }
 
+TEST_CASE("a text of any size is read to its end, and not past its limit") {
+  for (const std::size_t size : {0U, 1U, 4095U, 4096U, 4097U, 100'000U}) {
+    const std::string whole(size, 'x');
+    for (const std::size_t expected : {std::size_t{0}, size, size + 5000}) {
+      StringSource at_once(whole);
+      CHECK(read_all(at_once, size, "it", expected) == whole);
+      OneByOne slowly(whole);
+      CHECK(read_all(slowly, size, "it", expected) == whole);
+      StringSource more(whole + "y");
+      CHECK_THROWS_AS(read_all(more, size, "it", expected), Error);
+    }
+  }
+}
+
 TEST_CASE("a verified source gives exactly the bytes of its name") {
   CHECK(drain(*verified(text("abc"), Digest::of("abc"), 3)) == "abc");
   CHECK(drain(*verified(std::make_unique<OneByOne>("abc"), Digest::of("abc"), 3)) ==
