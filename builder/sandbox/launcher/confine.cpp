@@ -1,11 +1,8 @@
 // confine: limits, processors, Landlock and capabilities of the program.
 #include "builder/sandbox/launcher/confine.h"
 
-#include <cerrno>
-#include <climits>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -35,11 +32,8 @@ constexpr std::uint64_t bit(unsigned number) {
 // Of Landlock's rights on files, those of an ABI: 13 from the first, and one more each
 // in ABI 2 (refer), 3 (truncate) and 5 (ioctl on devices).
 std::uint64_t file_rights(int abi) {
-  std::uint64_t rights = bit(13) - 1;
-  if (abi >= 2) rights |= bit(13);
-  if (abi >= 3) rights |= bit(14);
-  if (abi >= 5) rights |= bit(15);
-  return rights;
+  constexpr unsigned k_rights[] = {0, 13, 14, 15, 15, 16};
+  return bit(k_rights[abi < 5 ? abi : 5]) - 1;
 }
 
 }  // namespace
@@ -80,15 +74,15 @@ void set_landlock(int root) {
   if (root >= 0) rules.file_system = file_rights(abi);
   if (abi >= 6) rules.scoped = 3;  // abstract sockets, signals
   const std::size_t size = abi >= 6 ? sizeof rules : abi >= 4 ? 16 : 8;
-  const int set = static_cast<int>(must(
-      ::syscall(SYS_landlock_create_ruleset, &rules, size, 0), "making Landlock rules"));
+  const Handle set(static_cast<int>(must(
+      ::syscall(SYS_landlock_create_ruleset, &rules, size, 0), "making Landlock rules")));
   if (root >= 0) {
-    const LandlockBeneath beneath = {rules.file_system, root};
-    must(::syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0),
+    const landlock_path_beneath_attr beneath = {rules.file_system, root};
+    must(::syscall(SYS_landlock_add_rule, int(set), LANDLOCK_RULE_PATH_BENEATH, &beneath,
+                   0),
          "adding a Landlock rule");
   }
-  must(::syscall(SYS_landlock_restrict_self, set, 0), "obeying Landlock rules");
-  ::close(set);
+  must(::syscall(SYS_landlock_restrict_self, int(set), 0), "obeying Landlock rules");
 }
 
 std::uint64_t program_capabilities() {

@@ -1,15 +1,34 @@
-// kernel: the calls that Debian 12's C library has no functions for.
+// kernel: descriptors, and the calls that Debian 12's C library has no functions for.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace lithify {
+
+// Closes what it holds, if that is one, and leaves errno as it was.
+class Handle {
+ public:
+  explicit Handle(int fd) : fd_(fd) {}
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle() {
+    const int error = errno;
+    if (fd_ >= 0) ::close(fd_);
+    errno = error;
+  }
+  operator int() const { return fd_; }
+
+ private:
+  const int fd_;
+};
 
 inline int open_in(int directory, const char* path, std::uint64_t flags,
                    std::uint64_t resolve) {
@@ -23,11 +42,6 @@ struct LandlockRules {  // struct landlock_ruleset_attr, ABI 6
   std::uint64_t file_system;
   std::uint64_t network;
   std::uint64_t scoped;
-};
-
-struct [[gnu::packed]] LandlockBeneath {  // struct landlock_path_beneath_attr
-  std::uint64_t allowed;
-  std::int32_t parent_fd;
 };
 
 }  // namespace lithify

@@ -2,7 +2,6 @@
 // and sees to it that nothing of it is left. A program of its own, because the process
 // that is the first of the new namespaces should hold nothing that matters.
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -89,26 +88,26 @@ void be_root(const PlanReader& plan) {
   be_root(plan);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::umask(022);
-  const WirePlan& wire = plan.plan();
-  const auto** words = static_cast<const char**>(
-      std::calloc(wire.argv.count + wire.env.count + 2, sizeof(char*)));
-  if (words == nullptr) fail("reading the words of the program");
-  plan.pointers(wire.argv, words);
-  const char** env = words + wire.argv.count + 1;
-  plan.pointers(wire.env, env);
+  const Words words(plan);
   tell(k_wire_started);
-  ::execve(words[0], const_cast<char* const*>(words), const_cast<char* const*>(env));
-  fail("starting", words[0]);
+  ::execve(words.argv[0], words.argv, words.env);
+  fail("starting", words.argv[0]);
 }
 
 void raise_loopback() {
-  const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const Handle any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request = {};
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   if (any < 0 || ::ioctl(any, SIOCSIFFLAGS, &request) != 0)
     tell(k_wire_missing, "there is no loopback network");
-  if (any >= 0) ::close(any);
+}
+
+// What the probe's last process says.
+[[noreturn]] void end_probe() {
+  if (landlock_abi() >= 6) tell(k_wire_offers, "scopes");
+  tell(k_wire_exited);
+  _exit(0);
 }
 
 // The first process of the namespaces. It outlives the program by a moment, and all that
@@ -121,16 +120,11 @@ void raise_loopback() {
       ::setdomainname("(none)", 6) != 0)
     tell(k_wire_missing, "the host name is the outer one");
   if (!plan.has(k_wire_host_network)) raise_loopback();
-  if (plan.has(k_wire_probe)) {
-    ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-    if (overlay_works()) tell(k_wire_offers, "overlay");
-  }
   const int proc = make_room(plan, trees);
   if (plan.has(k_wire_probe)) {
+    if (overlay_works()) tell(k_wire_offers, "overlay");
     if (proc >= 0) tell(k_wire_offers, "proc");
-    if (landlock_abi() >= 6) tell(k_wire_offers, "scopes");
-    tell(k_wire_exited);
-    _exit(0);
+    end_probe();
   }
   // /dev/stdout and /dev/stderr are opened anew by programs; where the host's pipes are
   // not ours it did this.
@@ -145,7 +139,8 @@ void raise_loopback() {
     if (nobody > 0) ::waitpid(nobody, nullptr, 0);
   }
   const int signals = child_signals();
-  const int program = start_program(plan, -1);
+  const pid_t program = must(::fork(), "starting a process");
+  if (program == 0) run_program(plan, -1);
   constexpr std::uint64_t k_kill = 1u << 5;
   constexpr std::uint64_t k_ptrace = 1u << 19;  // /proc shows others' processes for it
   keep_capabilities(k_kill | k_ptrace);
@@ -160,8 +155,7 @@ void raise_loopback() {
 int run_in_namespaces(const PlanReader& plan, Trees& trees) {
   if (plan.has(k_wire_trees_first)) {
     must(::unshare(CLONE_NEWNS), "making a mount namespace");
-    must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-         "making mounts private");
+    make_mounts_private();
     // A probe's root belongs to those who enter.
     if (!plan.has(k_wire_probe)) copy_trees(plan, trees);
   }
@@ -193,17 +187,11 @@ int run_in_chroot(const PlanReader& plan) {
   if (child == 0) {
     if (plan.has(k_wire_probe)) {
       must(::chroot("/"), "changing the root");
-    } else {
-      make_plain_room(plan);
+      end_probe();
     }
-    const int root =
-        must(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "opening the root");
-    if (plan.has(k_wire_probe)) {
-      if (landlock_abi() >= 6) tell(k_wire_offers, "scopes");
-      tell(k_wire_exited);
-      _exit(0);
-    }
-    run_program(plan, root);
+    make_plain_room(plan);
+    run_program(plan,
+                must(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "opening the root"));
   }
   ::close(1);
   ::close(2);

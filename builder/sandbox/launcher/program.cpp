@@ -14,7 +14,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "builder/sandbox/launcher/confine.h"
 #include "builder/sandbox/launcher/kernel.h"
@@ -30,9 +29,9 @@ constexpr int k_busy_tries = 100;
 
 // The host laid the file out just now, and a process that it is starting elsewhere may
 // for a moment hold what was open then.
-void execute_file(const char* file, char* const* words, char* const* names) {
+void execute_file(const char* file, const Words& words) {
   for (int i = 0; i < k_busy_tries; ++i) {
-    ::execve(file, words, names);
+    ::execve(file, words.argv, words.env);
     if (errno != ETXTBSY) return;
     ::usleep(5000);
     errno = ETXTBSY;
@@ -40,24 +39,20 @@ void execute_file(const char* file, char* const* words, char* const* names) {
 }
 
 // As execvp does, but with the PATH that the program gets.
-void execute(const char* const* argv, const char* const* env) {
-  auto* const words = const_cast<char* const*>(argv);
-  auto* const names = const_cast<char* const*>(env);
-  if (std::strchr(argv[0], '/') != nullptr) {
-    execute_file(argv[0], words, names);
-    return;
-  }
+void execute(const Words& words) {
+  const char* program = words.argv[0];
+  if (std::strchr(program, '/') != nullptr) return execute_file(program, words);
   const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  for (; *env != nullptr; ++env) {
+  for (char* const* env = words.env; *env != nullptr; ++env) {
     if (std::strncmp(*env, "PATH=", 5) == 0) path = *env + 5;
   }
   int error = ENOENT;
   while (true) {
     const int length = static_cast<int>(std::strcspn(path, ":"));
     char file[PATH_MAX];
-    const int wanted = std::snprintf(file, sizeof file, "%.*s/%s", length, path, argv[0]);
+    const int wanted = std::snprintf(file, sizeof file, "%.*s/%s", length, path, program);
     if (wanted > 0 && wanted < static_cast<int>(sizeof file)) {
-      execute_file(file, words, names);
+      execute_file(file, words);
       if (errno != ENOENT && errno != ENOTDIR) error = errno;
     }
     if (path[length] == 0) break;
@@ -77,6 +72,17 @@ void become_user(const PlanReader& plan) {
 }
 
 }  // namespace
+
+Words::Words(const PlanReader& plan) {
+  const WirePlan& wire = plan.plan();
+  const auto** words = static_cast<const char**>(
+      std::calloc(wire.argv.count + wire.env.count + 2, sizeof(char*)));
+  if (words == nullptr) fail("reading the words of the program");
+  plan.pointers(wire.argv, words);
+  plan.pointers(wire.env, words + wire.argv.count + 1);
+  argv = const_cast<char* const*>(words);
+  env = argv + wire.argv.count + 1;
+}
 
 [[noreturn]] void run_program(const PlanReader& plan, int landlock_root) {
   const WirePlan& wire = plan.plan();
@@ -103,12 +109,7 @@ void become_user(const PlanReader& plan) {
     errno = EXDEV;
     fail("entering the working directory", plan.text(wire.cwd));
   }
-  const auto** argv = static_cast<const char**>(
-      std::calloc(wire.argv.count + wire.env.count + 2, sizeof(char*)));
-  if (argv == nullptr) fail("reading the words of the program");
-  const char** env = argv + wire.argv.count + 1;
-  plan.pointers(wire.argv, argv);
-  plan.pointers(wire.env, env);
+  const Words words(plan);
   // A shell gives the terminal back to the group that it began in; the caller's it could
   // not name.
   if (plan.has(k_wire_terminal) && ::isatty(0) == 1 && ::setpgid(0, 0) == 0) {
@@ -125,15 +126,22 @@ void become_user(const PlanReader& plan) {
   set_landlock(landlock_root);
   set_seccomp(plan);
   tell(k_wire_started);
-  execute(argv, env);
-  fail("starting", argv[0]);
+  execute(words);
+  fail("starting", words.argv[0]);
 }
 
 namespace {
 
-void tell_exit(int status) {
-  tell(k_wire_exited, "", status);
-}
+// The kernel's text on a process: `file` of the directory `process` in /proc.
+struct ProcessText {
+  ProcessText(DIR* proc, const char* process, const char* file) {
+    char path[64];
+    std::snprintf(path, sizeof path, "%.20s/%.20s", process, file);
+    const Handle opened(::openat(::dirfd(proc), path, O_RDONLY | O_CLOEXEC));
+    if (::read(opened, text, sizeof text - 1) < 0) text[0] = 0;
+  }
+  char text[512] = {};
+};
 
 // Memory that processes do not share, in bytes, of all of them.
 std::uint64_t memory_in_use(DIR* proc) {
@@ -141,17 +149,12 @@ std::uint64_t memory_in_use(DIR* proc) {
   ::rewinddir(proc);
   while (const dirent* entry = ::readdir(proc)) {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-    char path[64];
-    std::snprintf(path, sizeof path, "%.20s/statm", entry->d_name);
-    const int file = ::openat(::dirfd(proc), path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) continue;
-    char text[128] = {};
+    const ProcessText found(proc, entry->d_name, "statm");
     unsigned long long resident = 0;
     unsigned long long shared = 0;
-    if (::read(file, text, sizeof text - 1) > 0 &&
-        std::sscanf(text, "%*u %llu %llu", &resident, &shared) == 2 && resident > shared)
+    if (std::sscanf(found.text, "%*u %llu %llu", &resident, &shared) == 2 &&
+        resident > shared)
       pages += resident - shared;
-    ::close(file);
   }
   return pages * 4096;
 }
@@ -163,16 +166,10 @@ bool reap(int program) {
   pid_t child = 0;
   while ((child = ::waitpid(-1, &status, WNOHANG)) > 0) {
     if (child != program) continue;
-    tell_exit(status);
+    tell(k_wire_exited, "", status);
     ended = true;
   }
   return ended;
-}
-
-void drain(int signals) {
-  signalfd_siginfo info;
-  while (::read(signals, &info, sizeof info) > 0) {
-  }
 }
 
 // Every child of this process and of its children, by /proc's own account.
@@ -181,17 +178,13 @@ void kill_descendants() {
   if (proc == nullptr) return;
   const int self = ::getpid();
   while (const dirent* entry = ::readdir(proc)) {
-    int candidate = std::atoi(entry->d_name);
+    const int candidate = std::atoi(entry->d_name);
     int above = candidate;
     for (int depth = 0; above > 1 && above != self && depth < 1000; ++depth) {
-      char path[64];
-      std::snprintf(path, sizeof path, "%d/stat", above);
-      char text[512] = {};
-      const int file = ::openat(::dirfd(proc), path, O_RDONLY | O_CLOEXEC);
-      if (file < 0) break;
-      const bool any = ::read(file, text, sizeof text - 1) > 0;
-      ::close(file);
-      const char* close = any ? std::strrchr(text, ')') : nullptr;
+      char process[16];
+      std::snprintf(process, sizeof process, "%d", above);
+      const ProcessText found(proc, process, "stat");
+      const char* close = std::strrchr(found.text, ')');
       if (close == nullptr || std::sscanf(close, ") %*c %d", &above) != 1) break;
     }
     if (above == self && candidate != self && candidate > 1) ::kill(candidate, SIGKILL);
@@ -210,12 +203,6 @@ int child_signals() {
   return must(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "waiting for signals");
 }
 
-int start_program(const PlanReader& plan, int landlock_root) {
-  const pid_t child = must(::fork(), "starting a process");
-  if (child == 0) run_program(plan, landlock_root);
-  return child;
-}
-
 void reap_namespace(const PlanReader& plan, int program, int proc, int signals) {
   const std::uint64_t limit = plan.plan().memory;
   DIR* list = limit != 0 && proc >= 0
@@ -225,7 +212,6 @@ void reap_namespace(const PlanReader& plan, int program, int proc, int signals) 
   while (true) {
     if (reap(program)) return;
     if (host_wants_end(signals, list != nullptr ? k_watch_milliseconds : -1)) return;
-    drain(signals);
     if (list != nullptr && memory_in_use(list) > limit) {
       tell(k_wire_out_of_memory);
       return;
@@ -238,8 +224,8 @@ void reap_descendants(const PlanReader& plan, int program, int signals) {
   // The kernel counts no processes of the machine's root.
   if (plan.plan().pids != 0 && plan.plan().uid == 0)
     tell(k_wire_missing, "the number of processes is not limited");
-  while (!reap(program) && !host_wants_end(signals, -1))
-    drain(signals);
+  while (!reap(program) && !host_wants_end(signals, -1)) {
+  }
   // What starts processes faster than they are found loses when its last one is.
   for (int round = 0; round < 1000; ++round) {
     ::kill(program, SIGKILL);

@@ -8,14 +8,17 @@
 
 namespace lithify {
 
+// The program's arguments and environment, as the kernel wants them.
+struct Words {
+  explicit Words(const PlanReader& plan);
+  char* const* argv;
+  char* const* env;
+};
+
 // Becomes the program; `landlock_root` is -1 above L1.
 [[noreturn]] void run_program(const PlanReader& plan, int landlock_root);
 
-// Starts the program in the room that was entered, in a new process whose id it gives.
-// Its failure to start is told to the host by the child.
-int start_program(const PlanReader& plan, int landlock_root);
-
-// Blocks the signals that the two below wait for; call before start_program().
+// Blocks the signals that the two below wait for; call before starting the program.
 int child_signals();
 
 // Waits as the first process of a process id namespace: when this returns, the caller

@@ -2,8 +2,7 @@
 #include "builder/sandbox/launcher/room.h"
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <charconv>
 #include <initializer_list>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,26 +19,24 @@ constexpr std::uint64_t k_plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 constexpr std::uint64_t k_inert = k_plain | MOUNT_ATTR_NOEXEC;
 
 struct Device {
-  const char* name;
-  const char* path;
+  const char* path;  // outside and inside
   unsigned major;
   unsigned minor;
 };
-constexpr Device k_devices[] = {
-    {"dev/null", "/dev/null", 1, 3},       {"dev/zero", "/dev/zero", 1, 5},
-    {"dev/full", "/dev/full", 1, 7},       {"dev/random", "/dev/random", 1, 8},
-    {"dev/urandom", "/dev/urandom", 1, 9}, {"dev/tty", "/dev/tty", 5, 0},
-};
+constexpr Device k_devices[] = {{"/dev/null", 1, 3},    {"/dev/zero", 1, 5},
+                                {"/dev/full", 1, 7},    {"/dev/random", 1, 8},
+                                {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
+constexpr std::size_t k_below_dev = sizeof "/dev/" - 1;
 
 struct Link {
   const char* name;
   const char* to;
 };
-constexpr Link k_links[] = {
-    {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
-    {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
-    {"ptmx", "pts/ptmx"},
-};
+constexpr Link k_links[] = {{"fd", "/proc/self/fd"},
+                            {"stdin", "/proc/self/fd/0"},
+                            {"stdout", "/proc/self/fd/1"},
+                            {"stderr", "/proc/self/fd/2"},
+                            {"ptmx", "pts/ptmx"}};
 
 // Of /proc, what OCI runtimes hide and what they make read-only (runtime-spec's defaults
 // as containers have them).
@@ -62,48 +59,45 @@ int own_directory(int root, const char* name) {
   return place(root, name, true);
 }
 
+// A number in the words of mount options.
+class Digits {
+ public:
+  explicit Digits(std::uint64_t number, int base = 10) {
+    std::to_chars(text_, text_ + sizeof text_ - 1, number, base);
+  }
+  const char* text() const { return text_; }
+
+ private:
+  char text_[24] = {};
+};
+
 void mount_new(int root, const char* at, const char* type, const MountOption* options,
                std::uint64_t attributes) {
   const int tree = must(new_mount(type, options, attributes), "mounting", at);
   attach(tree, place(root, at, true), at);
 }
 
-void make_links(int dev) {
-  for (const Link& link : k_links)
-    must(::symlinkat(link.to, dev, link.name), "linking /dev", link.name);
-}
-
 void make_devices(int root, bool id_range) {
   const int onto = own_directory(root, "dev");
   const MountOption options[] = {{"size", "1m"}, {"mode", "0755"}, {}};
   const int dev = must(new_mount("tmpfs", options, k_inert), "mounting /dev");
-  for (const Device& device : k_devices) {
-    const int file =
-        must(::openat(dev, device.name + 4, O_WRONLY | O_CREAT | O_CLOEXEC, 0666),
-             "making", device.path);
-    ::close(file);
-  }
+  for (const Device& device : k_devices)
+    must(::mknodat(dev, device.path + k_below_dev, S_IFREG | 0666, 0), "making",
+         device.path);
   must(::mkdirat(dev, "shm", 01777), "making /dev/shm");
   must(::mkdirat(dev, "pts", 0755), "making /dev/pts");
-  make_links(dev);
+  for (const Link& link : k_links)
+    must(::symlinkat(link.to, dev, link.name), "linking /dev", link.name);
   attach(dev, onto, "/dev");
   for (const Device& device : k_devices) {
-    const int tree = must(copy_mount(device.path, 0, 0), "taking", device.path);
+    const Handle tree(must(copy_mount(device.path, 0, 0), "taking", device.path));
     restrict_mount(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, device.path);
-    attach(tree, place(root, device.name, false), device.path);
-    ::close(tree);
+    attach(tree, place(root, device.path, false), device.path);
   }
   const MountOption terminals[] = {
       {"ptmxmode", "0666"}, {"mode", "0620"}, {id_range ? "gid" : nullptr, "5"}, {}};
   const int pts = new_mount("devpts", terminals, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   if (pts >= 0) attach(pts, place(root, "dev/pts", true), "/dev/pts");
-}
-
-bool has_files(const PlanReader& plan) {
-  for (std::uint32_t i = 0; i < plan.plan().mounts.count; ++i) {
-    if (plan.mount(i).kind == k_wire_file) return true;
-  }
-  return false;
 }
 
 void write_content(const PlanReader& plan, const WireMount& mount, int file) {
@@ -114,67 +108,71 @@ void write_content(const PlanReader& plan, const WireMount& mount, int file) {
   }
 }
 
+bool has_files(const PlanReader& plan) {
+  for (std::uint32_t i = 0; i < plan.plan().mounts.count; ++i) {
+    if (plan.mount(i).kind == k_wire_file) return true;
+  }
+  return false;
+}
+
 // Copies of the files live on when the tmpfs that they were made in is unmounted, and
 // they were never reachable by another name.
 void make_files(const PlanReader& plan, int root, Trees& trees) {
   const int onto = place(root, "dev/shm", true);
   const MountOption options[] = {{"mode", "0700"}, {}};
-  const int box = must(new_mount("tmpfs", options, k_plain), "mounting a tmpfs");
+  const Handle box(must(new_mount("tmpfs", options, k_plain), "mounting a tmpfs"));
   attach(box, onto, "a tmpfs");
   for (std::uint32_t i = 0; i < plan.plan().mounts.count; ++i) {
     const WireMount& mount = plan.mount(i);
     if (mount.kind != k_wire_file) continue;
     const char* target = plan.text(mount.target);
-    char name[16];
-    std::snprintf(name, sizeof name, "%u", i);
-    const int file =
-        must(::openat(box, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
-             "making the file for", target);
+    const Digits name(i);
+    const Handle file(
+        must(::openat(box, name.text(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
+             "making the file for", target));
     write_content(plan, mount, file);
     must(::fchown(file, mount.uid, mount.gid), "giving away the file for", target);
     must(::fchmod(file, mount.mode), "setting the mode of the file for", target);
-    ::close(file);
-    trees.binds[i] = must(::open_tree(box, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
-                          "taking", target);
+    trees.binds[i] =
+        must(::open_tree(box, name.text(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), "taking",
+             target);
   }
   must(::fchdir(box), "entering a tmpfs");
   must(::umount2(".", MNT_DETACH), "letting go of the files");
   must(::chdir("/"), "entering /");
-  ::close(box);
+}
+
+// -1: this kernel has it not, or the outer one is masked here.
+int find_in_proc(int proc, const char* name) {
+  return open_in(proc, name, O_PATH | O_NOFOLLOW,
+                 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
 void hide(int proc, const char* name) {
-  const int found = open_in(proc, name, O_PATH | O_NOFOLLOW,
-                            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-  if (found < 0) return;  // another kernel, or the outer one is masked here
+  const Handle found(find_in_proc(proc, name));
+  if (found < 0) return;
   struct stat status = {};
   must(::fstat(found, &status), "looking at /proc", name);
-  if (S_ISDIR(status.st_mode)) {
-    const MountOption options[] = {{"mode", "0555"}, {}};
-    const int tree =
-        must(new_mount("tmpfs", options, k_inert | MOUNT_ATTR_RDONLY), "hiding", name);
-    attach(tree, found, name);
-    ::close(tree);
-  } else {
-    const int tree = must(copy_mount("/dev/null", 0, 0), "taking", "/dev/null");
-    restrict_mount(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, name);
-    attach(tree, found, name);
-    ::close(tree);
-  }
-  ::close(found);
+  const bool directory = S_ISDIR(status.st_mode);
+  const MountOption options[] = {{"mode", "0555"}, {}};
+  const Handle tree(
+      must(directory ? new_mount("tmpfs", options, 0) : copy_mount("/dev/null", 0, 0),
+           "hiding", name));
+  restrict_mount(
+      tree,
+      directory ? k_inert | MOUNT_ATTR_RDONLY : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+      name);
+  attach(tree, found, name);
 }
 
 void make_read_only(int proc, const char* name) {
-  const int found = open_in(proc, name, O_PATH | O_NOFOLLOW,
-                            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+  const Handle found(find_in_proc(proc, name));
   if (found < 0) return;
-  const int tree =
+  const Handle tree(
       must(::open_tree(found, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
-           "taking /proc", name);
+           "taking /proc", name));
   restrict_mount(tree, k_inert | MOUNT_ATTR_RDONLY, name);
   attach(tree, found, name);
-  ::close(tree);
-  ::close(found);
 }
 
 // The outer one with all that is mounted on it, because the kernel lets nobody uncover
@@ -184,11 +182,7 @@ int outer_proc() {
   const int proc = must(
       ::open_tree(AT_FDCWD, "/proc", AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
       "taking the outer", "/proc");
-  mount_attr attribute = {};
-  attribute.attr_set = k_inert | MOUNT_ATTR_RDONLY;
-  must(::mount_setattr(proc, "", AT_EMPTY_PATH | AT_RECURSIVE, &attribute,
-                       sizeof attribute),
-       "restricting the outer", "/proc");
+  restrict_mount(proc, k_inert | MOUNT_ATTR_RDONLY, "the outer /proc", AT_RECURSIVE);
   return proc;
 }
 
@@ -211,26 +205,20 @@ void make_mount(const PlanReader& plan, std::uint32_t index, int root, Trees& tr
   const WireMount& mount = plan.mount(index);
   const char* target = plan.text(mount.target);
   if (mount.kind == k_wire_tmpfs) {
-    char mode[16];
-    char size[32];
-    char uid[16];
-    char gid[16];
-    std::snprintf(mode, sizeof mode, "0%o", mount.mode);
-    std::snprintf(size, sizeof size, "%llu", static_cast<unsigned long long>(mount.size));
-    std::snprintf(uid, sizeof uid, "%u", mount.uid);
-    std::snprintf(gid, sizeof gid, "%u", mount.gid);
-    const MountOption options[] = {{"mode", mode},
-                                   {"uid", uid},
-                                   {"gid", gid},
-                                   {mount.size == 0 ? nullptr : "size", size},
+    const Digits mode(mount.mode, 8);
+    const Digits size(mount.size);
+    const Digits uid(mount.uid);
+    const Digits gid(mount.gid);
+    const MountOption options[] = {{"mode", mode.text()},
+                                   {"uid", uid.text()},
+                                   {"gid", gid.text()},
+                                   {mount.size == 0 ? nullptr : "size", size.text()},
                                    {}};
-    mount_new(root, target, "tmpfs", options, k_plain);
-    return;
+    return mount_new(root, target, "tmpfs", options, k_plain);
   }
-  const int tree = trees.binds[index];
+  const Handle tree(trees.binds[index]);
   restrict_mount(tree, k_plain | (mount.read_only != 0 ? MOUNT_ATTR_RDONLY : 0), target);
   attach(tree, place(root, target, mount.is_directory != 0), target);
-  ::close(tree);
 }
 
 // One root on the other; then the old one, which lies on top in the list, goes.
@@ -245,33 +233,23 @@ void enter(int root) {
 
 bool overlay_works() {
   const MountOption options[] = {{"size", "1m"}, {}};
-  const int box = new_mount("tmpfs", options, 0);
+  const Handle box(new_mount("tmpfs", options, 0));
   if (box < 0 || ::move_mount(box, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return false;
   bool made = true;
   for (const char* name : {"lower", "upper", "work"})
     made = made && ::mkdirat(box, name, 0755) == 0;
   if (!made || ::fchdir(box) != 0) return false;
-  const MountOption overlay[] = {{"lowerdir", "lower"},
-                                 {"upperdir", "upper"},
-                                 {"workdir", "work"},
-                                 {"userxattr", nullptr},
-                                 {"volatile", nullptr},
-                                 {}};
-  const int tree = new_mount("overlay", overlay, 0);
+  const Handle tree(new_overlay("lower", "upper", "work"));
   const bool works = tree >= 0 && ::mkdirat(tree, "probe", 0755) == 0 &&
                      ::unlinkat(tree, "probe", AT_REMOVEDIR) == 0;
-  if (tree >= 0) ::close(tree);
-  if (::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) return false;
-  ::close(box);
-  return works;
+  return ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0 && works;
 }
 
 int make_room(const PlanReader& plan, Trees& trees) {
-  must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-       "making mounts private");
+  make_mounts_private();
   if (trees.root < 0) copy_trees(plan, trees);
-  const int root = trees.root;
+  const Handle root(trees.root);
   restrict_mount(root, MOUNT_ATTR_NODEV, "the root");
   must(::move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH),
        "mounting the root");
@@ -286,43 +264,32 @@ int make_room(const PlanReader& plan, Trees& trees) {
   for (std::uint32_t i = 0; i < plan.plan().mounts.count; ++i)
     make_mount(plan, i, root, trees);
   enter(root);
-  ::close(root);
   return proc;
 }
 
 void make_plain_room(const PlanReader& plan) {
-  const int root =
-      must(::open(plan.text(plan.plan().root), O_PATH | O_DIRECTORY | O_CLOEXEC),
-           "opening the root");
-  const int dev = own_directory(root, "dev");
+  const char* path = plan.text(plan.plan().root);
+  must(::chdir(path), "entering the root", path);
+  must(::chroot("."), "changing the root");
+  const Handle dev(own_directory(k_here, "dev"));
   for (const Device& device : k_devices) {
-    if (::faccessat(root, device.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) continue;
-    const int bad = ::mknodat(dev, device.name + 4, S_IFCHR | 0666,
-                              makedev(device.major, device.minor));
-    must(bad, "making", device.path);
-    tell(k_wire_made, device.name);
+    const char* name = device.path + k_below_dev;
+    if (::faccessat(dev, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) continue;
+    must(::mknodat(dev, name, S_IFCHR | 0666, makedev(device.major, device.minor)),
+         "making", device.path);
+    tell(k_wire_made, device.path + 1);
   }
   for (std::uint32_t i = 0; i < plan.plan().mounts.count; ++i) {
     const WireMount& mount = plan.mount(i);
     const char* target = plan.text(mount.target);
-    const int found = place(root, target, mount.kind == k_wire_tmpfs);
-    char path[32];
-    std::snprintf(path, sizeof path, "/proc/self/fd/%d", found);
-    if (mount.kind == k_wire_file) {
-      const int file =
-          must(::open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), "opening", target);
-      write_content(plan, mount, file);
-      ::close(file);
-    }
-    must(::chown(path, mount.uid, mount.gid), "giving away", target);
-    must(::chmod(path, mount.mode), "setting the mode of", target);
-    ::close(found);
+    const bool directory = mount.kind == k_wire_tmpfs;
+    ::close(place(k_here, target, directory));
+    const int flags = directory ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_TRUNC;
+    const Handle made(must(::open(target, flags | O_CLOEXEC), "opening", target));
+    if (mount.kind == k_wire_file) write_content(plan, mount, made);
+    must(::fchown(made, mount.uid, mount.gid), "giving away", target);
+    must(::fchmod(made, mount.mode), "setting the mode of", target);
   }
-  must(::fchdir(root), "entering the root");
-  must(::chroot("."), "changing the root");
-  must(::chdir("/"), "entering /");
-  ::close(dev);
-  ::close(root);
 }
 
 }  // namespace lithify

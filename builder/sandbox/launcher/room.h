@@ -15,7 +15,7 @@ int make_room(const PlanReader& plan, Trees& trees);
 // entered by chroot.
 void make_plain_room(const PlanReader& plan);
 
-// In a tmpfs that nobody sees: whether an overlay can be mounted.
+// Whether an overlay can be mounted: tried in the room, below /dev.
 bool overlay_works();
 
 }  // namespace lithify

@@ -2,8 +2,10 @@
 #include "builder/sandbox/launcher/tell.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,9 +16,7 @@ void tell(WireMessageKind kind, const char* text, int value, int error) {
   message.kind = kind;
   message.value = value;
   message.error = error;
-  const std::size_t length = std::strlen(text);
-  const std::size_t room = sizeof message.text - 1;
-  message.length = static_cast<std::uint32_t>(length < room ? length : room);
+  message.length = static_cast<std::uint32_t>(::strnlen(text, sizeof message.text - 1));
   std::memcpy(message.text, text, message.length);
   while (::send(k_control_fd, &message, sizeof message, MSG_NOSIGNAL) < 0 &&
          errno == EINTR) {
@@ -25,12 +25,8 @@ void tell(WireMessageKind kind, const char* text, int value, int error) {
 
 void fail(const char* doing, const char* what) {
   const int error = errno;
-  char text[480] = {};
-  std::strncat(text, doing, 200);
-  if (*what != 0) {
-    std::strncat(text, " ", 2);
-    std::strncat(text, what, 260);
-  }
+  char text[480];
+  std::snprintf(text, sizeof text, "%s%s%s", doing, *what != 0 ? " " : "", what);
   tell(k_wire_failed, text, 0, error);
   _exit(125);
 }
@@ -45,7 +41,10 @@ void wait_for_leave() {
 
 bool host_wants_end(int signal_fd, int milliseconds) {
   pollfd fds[2] = {{k_control_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}};
-  if (::poll(fds, signal_fd < 0 ? 1 : 2, milliseconds) <= 0) return false;
+  if (::poll(fds, 2, milliseconds) <= 0) return false;
+  signalfd_siginfo info;
+  while (fds[1].revents != 0 && ::read(signal_fd, &info, sizeof info) > 0) {
+  }
   return fds[0].revents != 0;
 }
 

@@ -2,7 +2,6 @@
 #include "builder/sandbox/launcher/trees.h"
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <sys/stat.h>
@@ -16,55 +15,11 @@ namespace {
 
 constexpr std::uint32_t k_max_lower = 60;  // their names must fit fsconfig's 256 bytes
 
-// Without openat2 a symlink on the way is refused, which is safe and rarely needed.
-int walk_in_root(int root, const char* path, int flags) {
-  char name[NAME_MAX + 1];
-  int at = ::fcntl(root, F_DUPFD_CLOEXEC, 0);
-  while (at >= 0 && *path != 0) {
-    const std::size_t length = std::strcspn(path, "/");
-    if (length > NAME_MAX || std::strncmp(path, "..", length < 2 ? 2 : length) == 0) {
-      ::close(at);
-      errno = EINVAL;
-      return -1;
-    }
-    std::memcpy(name, path, length);
-    name[length] = 0;
-    path += length + std::strspn(path + length, "/");
-    if (length == 0 || std::strcmp(name, ".") == 0) continue;
-    const int above = at;
-    at = ::openat(above, name,
-                  O_PATH | O_CLOEXEC | O_NOFOLLOW | (*path ? O_DIRECTORY : flags));
-    const int error = errno;
-    ::close(above);
-    errno = error;
-  }
-  return at;
-}
-
 int find_in_root(int root, const char* path, int flags) {
-  const int found =
-      open_in(root, *path ? path : ".", static_cast<unsigned>(O_PATH | flags),
-              RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-  if (found >= 0 || (errno != ENOSYS && errno != EPERM)) return found;
-  return walk_in_root(root, path, flags);
-}
-
-// The last name of `path`, whose other names are open as `above`.
-int make_in(int above, const char* path, bool directory) {
-  const char* slash = std::strrchr(path, '/');
-  const char* name = slash == nullptr ? path : slash + 1;
-  int made = 0;
-  if (directory) {
-    made = ::mkdirat(above, name, 0755);
-  } else {
-    made =
-        ::openat(above, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (made >= 0) ::close(made);
-  }
-  // Another sandbox of the same root may have been faster.
-  if (made < 0 && errno != EEXIST) return -1;
-  tell(k_wire_made, path);
-  return ::openat(above, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+  if (*path == 0) path = ".";
+  if (root == k_here) return ::open(path, O_PATH | O_CLOEXEC | flags);
+  return open_in(root, path, static_cast<unsigned>(O_PATH | flags),
+                 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 int overlay_mount(const PlanReader& plan) {
@@ -90,15 +45,7 @@ int overlay_mount(const PlanReader& plan) {
   hold(plan.text(wire.upper), upper, "");
   hold(plan.text(wire.work), work, "");
   must(::chdir("/proc/self/fd"), "entering /proc/self/fd");
-  const MountOption options[] = {{"source", "root"},
-                                 {"lowerdir", lower},
-                                 {"upperdir", upper},
-                                 {"workdir", work},
-                                 {"userxattr", nullptr},
-                                 {"index", "off"},
-                                 {"volatile", nullptr},
-                                 {}};
-  const int tree = must(new_mount("overlay", options, 0), "mounting the overlay");
+  const int tree = must(new_overlay(lower, upper, work), "mounting the overlay");
   must(::chdir("/"), "entering /");
   for (std::uint32_t i = 0; i < count; ++i)
     ::close(opened[i]);
@@ -108,9 +55,8 @@ int overlay_mount(const PlanReader& plan) {
 }  // namespace
 
 int new_mount(const char* type, const MountOption* options, std::uint64_t attributes) {
-  const int context = ::fsopen(type, FSOPEN_CLOEXEC);
-  if (context < 0) return -1;
-  int bad = 0;
+  const Handle context(::fsopen(type, FSOPEN_CLOEXEC));
+  int bad = context < 0 ? -1 : 0;
   for (; bad == 0 && options->name != nullptr; ++options) {
     bad =
         options->value == nullptr
@@ -118,33 +64,32 @@ int new_mount(const char* type, const MountOption* options, std::uint64_t attrib
             : ::fsconfig(context, FSCONFIG_SET_STRING, options->name, options->value, 0);
   }
   if (bad == 0) bad = ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0);
-  const int tree =
-      bad == 0 ? ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes))
-               : -1;
-  const int error = errno;
-  ::close(context);
-  errno = error;
-  return tree;
+  return bad == 0 ? ::fsmount(context, FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes))
+                  : -1;
+}
+
+int new_overlay(const char* lower, const char* upper, const char* work) {
+  const MountOption options[] = {{"source", "root"},     {"lowerdir", lower},
+                                 {"upperdir", upper},    {"workdir", work},
+                                 {"userxattr", nullptr}, {"index", "off"},
+                                 {"volatile", nullptr},  {}};
+  return new_mount("overlay", options, 0);
 }
 
 int copy_mount(const char* path, std::uint64_t device, std::uint64_t inode) {
-  const int found = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (found < 0) return -1;
+  const Handle found(::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status = {};
-  int tree = -1;
-  if (::fstat(found, &status) == 0) {
-    if (device != 0 && (status.st_dev != device || status.st_ino != inode)) {
-      errno = ESTALE;
-    } else if (S_ISLNK(status.st_mode)) {
-      errno = ELOOP;
-    } else {
-      tree = ::open_tree(found, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    }
-  }
-  const int error = errno;
-  ::close(found);
-  errno = error;
-  return tree;
+  if (found < 0 || ::fstat(found, &status) != 0) return -1;
+  const bool other = device != 0 && (status.st_dev != device || status.st_ino != inode);
+  if (!other && !S_ISLNK(status.st_mode))
+    return ::open_tree(found, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  errno = other ? ESTALE : ELOOP;
+  return -1;
+}
+
+void make_mounts_private() {
+  must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
+       "making mounts private");
 }
 
 void copy_trees(const PlanReader& plan, Trees& trees) {
@@ -169,10 +114,10 @@ void copy_trees(const PlanReader& plan, Trees& trees) {
   }
 }
 
-void restrict_mount(int tree, std::uint64_t attributes, const char* what) {
+void restrict_mount(int tree, std::uint64_t attributes, const char* what, int how_far) {
   mount_attr attribute = {};
   attribute.attr_set = attributes;
-  must(::mount_setattr(tree, "", AT_EMPTY_PATH, &attribute, sizeof attribute),
+  must(::mount_setattr(tree, "", AT_EMPTY_PATH | how_far, &attribute, sizeof attribute),
        "restricting the mount of", what);
 }
 
@@ -180,28 +125,22 @@ int place(int root, const char* path, bool directory) {
   path += std::strspn(path, "/");
   const int found = find_in_root(root, path, directory ? O_DIRECTORY : 0);
   if (found >= 0) return found;
-  if (errno != ENOENT) fail("finding the mount point", path);
-  char prefix[PATH_MAX];
-  const std::size_t length = std::strlen(path);
-  if (length >= sizeof prefix) {
-    errno = ENAMETOOLONG;
-    fail("finding the mount point", path);
-  }
-  int at = find_in_root(root, "", O_DIRECTORY);
-  for (std::size_t end = 0; at >= 0 && end < length;) {
-    end += std::strcspn(path + end, "/");
-    std::memcpy(prefix, path, end);
-    prefix[end] = 0;
-    const bool last = path[end + std::strspn(path + end, "/")] == 0;
-    int next = find_in_root(root, prefix, last && !directory ? 0 : O_DIRECTORY);
-    if (next < 0 && errno == ENOENT) next = make_in(at, prefix, !last || directory);
-    const int error = errno;
-    ::close(at);
-    errno = error;
-    at = next;
-    end += std::strspn(path + end, "/");
-  }
-  return must(at, "making the mount point", path);
+  if (errno != ENOENT || *path == 0) fail("finding the mount point", path);
+  const char* slash = std::strrchr(path, '/');
+  const char* name = slash == nullptr ? path : slash + 1;
+  const std::size_t length =
+      slash == nullptr ? 0 : static_cast<std::size_t>(slash - path);
+  const char* above = ::strndup(path, length);
+  if (above == nullptr) fail("finding the mount point", path);
+  if (*name == 0) return place(root, above, directory);
+  const Handle parent(place(root, above, true));
+  const int made = directory ? ::mkdirat(parent, name, 0755)
+                             : ::mknodat(parent, name, S_IFREG | 0644, 0);
+  // Another sandbox of the same root may have been faster.
+  if (made < 0 && errno != EEXIST) fail("making the mount point", path);
+  tell(k_wire_made, path);
+  return must(::openat(parent, name, O_PATH | O_CLOEXEC | O_NOFOLLOW),
+              "making the mount point", path);
 }
 
 void attach(int tree, int onto, const char* what) {
