@@ -42,6 +42,9 @@ struct Entry {
   std::string link = {};   // a symlink's text, or the path of a hard link's first name
   std::uint32_t device_major = 0;
   std::uint32_t device_minor = 0;
+  // Nanoseconds behind attributes.mtime, below 1,000,000,000. Layers have none: only a
+  // tar that is no layer, and a TarReader, which reads any.
+  std::uint32_t mtime_fraction = 0;
   bool operator==(const Entry&) const = default;
 };
 

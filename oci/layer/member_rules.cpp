@@ -43,6 +43,7 @@ Entry MemberRules::admit(Entry member) {
     refuse(member.path, "ends with a slash but is no directory");
   }
   member.path = clean(member.path, member);
+  member.mtime_fraction = 0;  // layers and trees have whole seconds
   drop_overlay_xattrs(member);
   if (member.path.empty()) {
     if (member.type != FileType::directory) refuse(".", "is no directory");

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t k_max_octal_7 = 07777777;       // 2097151, an eight byte field
 constexpr std::uint64_t k_max_octal_11 = 077777777777;  // 8 GiB - 1, a twelve byte field
+constexpr std::uint32_t k_nanoseconds = 1'000'000'000;  // of a second
 constexpr std::string_view k_whiteout = ".wh.";
 constexpr std::string_view k_opaque = ".wh..wh..opq";
 constexpr std::string_view k_pax_name = "PaxHeader";
@@ -67,6 +68,20 @@ void put_number(Header& header, std::array<char, N>& field, const char* keyword,
   const bool fits = value >= 0 && static_cast<std::uint64_t>(value) <= most;
   put_octal(field, fits ? static_cast<std::uint64_t>(value) : 0);
   if (!fits) header.pax[keyword] = std::to_string(value);
+}
+
+// The field has the whole second before; readers that know no pax take that.
+void put_mtime(Header& header, const Entry& entry) {
+  const std::int64_t seconds = entry.attributes.mtime;
+  put_number(header, header.block.mtime, "mtime", seconds);
+  const std::uint32_t fraction = entry.mtime_fraction;
+  if (fraction == 0) return;
+  if (seconds >= 0) {
+    header.pax["mtime"] = fmt::format("{}.{:09}", seconds, fraction);
+  } else {  // -1.25 is 0.75 after -2
+    header.pax["mtime"] =
+        fmt::format("-{}.{:09}", -(seconds + 1), k_nanoseconds - fraction);
+  }
 }
 
 void put_name(Header& header, std::string_view name) {
@@ -189,19 +204,26 @@ bool is_whiteout(const Entry& entry) {
   return entry.type == FileType::whiteout || entry.type == FileType::opaque;
 }
 
+bool has_whiteout_name(std::string_view path) {
+  return path.rfind(k_whiteout, 0) == 0 || path.find("/.wh.") != path.npos;
+}
+
 [[noreturn]] void reject(const Entry& entry, std::string_view reason) {
   throw Error(Errc::internal,
               fmt::format("entry `{}` of a layer {}", entry.path, reason));
 }
 
-void check_entry(const Entry& entry) {
+void check_entry(const Entry& entry, TarOf of) {
   const std::string& path = entry.path;
   if (!is_clean_path(path)) reject(entry, "has no clean path");
   const bool may_be_root =
       entry.type == FileType::directory || entry.type == FileType::opaque;
   if (path.empty() && !may_be_root) reject(entry, "is the root and no directory");
-  if (path.rfind(k_whiteout, 0) == 0 || path.find("/.wh.") != path.npos) {
+  if (of == TarOf::layer && has_whiteout_name(path)) {
     reject(entry, "has the name of a whiteout");
+  }
+  if (entry.mtime_fraction >= (of == TarOf::layer ? 1 : k_nanoseconds)) {
+    reject(entry, "has a fraction of a second that it may not have");
   }
   if (entry.attributes.mode > 07777) reject(entry, "has more than permission bits");
   if (entry.size != 0 && entry.type != FileType::regular) reject(entry, "has content");
@@ -224,7 +246,7 @@ void put_attributes(Header& header, const Entry& entry) {
   put_octal(block.mode, is_whiteout(entry) ? 0 : attributes.mode);
   put_number(header, block.uid, "uid", attributes.uid);
   put_number(header, block.gid, "gid", attributes.gid);
-  put_number(header, block.mtime, "mtime", entry.attributes.mtime);
+  put_mtime(header, entry);
   put_number(header, block.size, "size", static_cast<std::int64_t>(entry.size));
   // Attributes belong to the file; its first name has told them.
   if (!is_whiteout(entry) && entry.type != FileType::hardlink) put_xattrs(header, entry);
@@ -276,8 +298,8 @@ std::string member_path(const Entry& entry) {
   return fmt::format("{}{}{}", path.substr(0, name), k_whiteout, path.substr(name));
 }
 
-std::string tar_header(const Entry& entry) {
-  check_entry(entry);
+std::string tar_header(const Entry& entry, TarOf of) {
+  check_entry(entry, of);
   Header header;
   std::string name = member_path(entry);
   if (entry.type == FileType::directory) name += name.empty() ? "./" : "/";

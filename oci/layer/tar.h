@@ -23,11 +23,15 @@ inline std::size_t tar_padding(std::uint64_t size) {
 // by this, in plain byte order; "" (the root directory) comes first.
 std::string member_path(const Entry& entry);
 
+// What a tar is: a layer, or one in which ".wh." names are names like any other and times
+// may have fractions.
+enum class TarOf { layer, files };
+
 // The header blocks of `entry`: a pax extended header where ustar does not suffice, then
 // the ustar block. Errc::internal for an entry that breaks Entry's rules, Errc::bad_input
 // for one that tar cannot hold (an xattr with '=' in its name, a device number over
 // 2097151).
-std::string tar_header(const Entry& entry);
+std::string tar_header(const Entry& entry, TarOf of = TarOf::layer);
 
 // Whether `path` is one that Entry allows: "" or components without "", ".", "..", NUL.
 bool is_clean_path(std::string_view path);

@@ -57,17 +57,28 @@ std::optional<Number> decimal(std::string_view digits) {
   return value;
 }
 
-// Whole seconds of "-1.5", which is -2: the largest whole number that is not later.
-std::optional<std::int64_t> seconds(std::string_view value) {
+struct Moment {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+};
+
+// "-1.5" is half a second after -2: whole seconds are the largest that are not later.
+// Digits behind the ninth do not count, but for being there: "-0.0000000001" is -1.
+std::optional<Moment> moment(std::string_view value) {
+  constexpr std::uint32_t k_second = 1'000'000'000;
   const std::size_t point = value.find('.');
-  std::optional<std::int64_t> whole = decimal<std::int64_t>(value.substr(0, point));
-  if (point == value.npos) return whole;
+  const auto whole = decimal<std::int64_t>(value.substr(0, point));
+  if (!whole) return std::nullopt;
+  if (point == value.npos) return Moment{*whole, 0};
   const std::string_view fraction = value.substr(point + 1);
   if (fraction.find_first_not_of("0123456789") != value.npos) return std::nullopt;
-  const bool below =
-      value.front() == '-' && fraction.find_first_not_of('0') != fraction.npos;
-  if (whole && below && *whole > INT64_MIN) --*whole;
-  return whole;
+  std::string digits(fraction.substr(0, 9));
+  digits.resize(9, '0');
+  const std::uint32_t nanoseconds = decimal<std::uint32_t>(digits).value();
+  const bool any = fraction.find_first_not_of('0') != fraction.npos;
+  if (value.front() != '-' || !any || *whole == INT64_MIN)
+    return Moment{*whole, nanoseconds};
+  return Moment{*whole - 1, nanoseconds == 0 ? k_second - 1 : k_second - nanoseconds};
 }
 
 // Two's complement in base 256, marked by the top bit of its first byte (GNU tar).
@@ -235,6 +246,7 @@ std::optional<Entry> TarReader::next() {
 // lone one and some go on, so it hides members.
 bool TarReader::at_end_mark(const Block& block) {
   if (!std::all_of(block.begin(), block.end(), is_zero)) return false;
+  saw_end_mark_ = true;
   Block second{};
   if (read_block(second) && !std::all_of(second.begin(), second.end(), is_zero)) {
     refuse("a lone zero block in front of another member");
@@ -392,9 +404,10 @@ void TarReader::apply_pax(const Block& block, const PaxRecords& pax, Entry& entr
     } else if (keyword == "size") {
       apply_pax_size(block, value, entry);
     } else if (keyword == "mtime") {
-      const std::optional<std::int64_t> time = seconds(value);
+      const std::optional<Moment> time = moment(value);
       if (!time) refuse("a pax mtime that is no time");
-      entry.attributes.mtime = *time;
+      entry.attributes.mtime = time->seconds;
+      entry.mtime_fraction = time->nanoseconds;
     } else if (keyword == "hdrcharset" && value != "BINARY" &&
                value != "ISO-IR 10646 2000 UTF-8") {
       refuse(fmt::format("the unknown character set `{}`", value));

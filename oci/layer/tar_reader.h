@@ -34,6 +34,8 @@ class TarReader {
   std::optional<Entry> next();
   // Content of the last member; 0 at its end.
   std::size_t read(std::span<std::byte> into);
+  // Whether the tar has the zero blocks that end it; one without may have lost members.
+  bool saw_end_mark() const { return saw_end_mark_; }
 
  private:
   using Block = std::array<char, 512>;
@@ -69,6 +71,7 @@ class TarReader {
   std::size_t padding_ = 0;     // behind it
   std::uint64_t position_ = 0;  // for messages
   bool ended_ = false;
+  bool saw_end_mark_ = false;
 };
 
 }  // namespace oci

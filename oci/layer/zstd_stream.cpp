@@ -125,6 +125,46 @@ std::unique_ptr<Source> zstd_compressed(std::unique_ptr<Source> from) {
   return std::make_unique<Compressed>(std::move(from));
 }
 
+ZstdSink::ZstdSink(Sink& to, WorkerPool& workers) : to_(to), workers_(workers) {
+  open_.reserve(k_piece);
+}
+
+void ZstdSink::write(Bytes data) {
+  while (!data.empty()) {
+    const std::size_t size = std::min<std::size_t>(data.size(), k_piece - open_.size());
+    open_.insert(open_.end(), data.begin(),
+                 data.begin() + static_cast<std::ptrdiff_t>(size));
+    data = data.subspan(size);
+    if (open_.size() == k_piece) cut();
+  }
+}
+
+void ZstdSink::cut() {
+  any_ = true;
+  while (in_flight_.size() > workers_.size())
+    write_oldest();
+  std::vector<std::byte> next;
+  next.reserve(k_piece);
+  std::swap(open_, next);
+  in_flight_.push_back(workers_.submit([plain = std::move(next)] {
+    std::vector<std::byte> frame(compress_bound(Compression::zstd, plain.size()));
+    frame.resize(compress_frame(Compression::zstd, plain, frame));
+    return frame;
+  }));
+}
+
+void ZstdSink::write_oldest() {
+  std::future<std::vector<std::byte>> oldest = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  to_.write(oldest.get());
+}
+
+void ZstdSink::finish() {
+  if (!open_.empty() || !any_) cut();
+  while (!in_flight_.empty())
+    write_oldest();
+}
+
 std::unique_ptr<Source> zstd_decompressed(std::unique_ptr<Source> from,
                                           std::string name) {
   return std::make_unique<Decompressed>(std::move(from), std::move(name));

@@ -2,6 +2,7 @@
 #include "oci/layer/tar.h"
 
 #include "oci/base/error.h"
+#include "oci/layer/tar_reader.h"
 
 #include "tests/oci/layer/layer_doubles.h"
 #include "tests/support/catch.h"
@@ -212,5 +213,52 @@ TEST_CASE("UTF-8 is told from other bytes") {
   for (const char* bad : {"\x80", "\xc3", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80",
                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82"}) {
     CHECK_FALSE(oci::is_utf8(bad));
+  }
+}
+
+TEST_CASE("a tar of files has names like whiteouts, and fractions of seconds") {
+  Entry e = entry("a/.wh.b", FileType::regular);
+  CHECK_THROWS_AS(tar_header(e), oci::Error);
+  CHECK(name_field(tar_header(e, oci::TarOf::files)) == "a/.wh.b");
+  e.mtime_fraction = 1;
+  const std::string header = tar_header(e, oci::TarOf::files);
+  CHECK(pax_of(header) == "29 mtime=315532800.000000001\n");
+  CHECK(header.substr(1024 + 136, 12) == std::string("02263523000\0", 12));
+  e.attributes.mtime = -2;
+  e.mtime_fraction = 750'000'000;
+  CHECK(pax_of(tar_header(e, oci::TarOf::files)) == "22 mtime=-1.250000000\n");
+  e.attributes.mtime = -1;
+  CHECK(pax_of(tar_header(e, oci::TarOf::files)) == "22 mtime=-0.250000000\n");
+  e.mtime_fraction = 1'000'000'000;
+  CHECK_THROWS_AS(tar_header(e, oci::TarOf::files), oci::Error);
+}
+
+TEST_CASE("a layer's times have no fractions") {
+  Entry e = entry("a", FileType::regular);
+  e.mtime_fraction = 1;
+  CHECK_THROWS_AS(tar_header(e), oci::Error);
+}
+
+TEST_CASE("a reader finds the fractions that were written, and the end of the tar") {
+  std::string tar;
+  const std::vector<std::pair<std::int64_t, std::uint32_t>> times = {
+      {315532800, 0}, {315532800, 1}, {0, 999'999'999}, {-1, 250'000'000}, {-7, 5}};
+  for (const auto& [seconds, fraction] : times) {
+    Entry e = entry("a", FileType::regular);
+    e.attributes.mtime = seconds;
+    e.mtime_fraction = fraction;
+    tar += tar_header(e, oci::TarOf::files);
+  }
+  for (const std::size_t blocks : {0, 1, 2}) {
+    oci::StringSource source(tar + std::string(blocks * 512, '\0'));
+    oci::TarReader reader(source, "the tar", {});
+    for (const auto& [seconds, fraction] : times) {
+      const auto found = reader.next();
+      REQUIRE(found);
+      CHECK(found->attributes.mtime == seconds);
+      CHECK(found->mtime_fraction == fraction);
+    }
+    CHECK_FALSE(reader.next());
+    CHECK(reader.saw_end_mark() == (blocks > 0));
   }
 }

@@ -55,6 +55,35 @@ TEST_CASE("what was compressed comes back") {
   }
 }
 
+TEST_CASE("a sink makes the frames that a source does, however it is written to") {
+  constexpr std::size_t k_piece = 4 << 20;
+  for (const unsigned threads : {1U, 3U}) {
+    oci::WorkerPool workers(threads);
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{1}, k_piece, 5 * k_piece, 5 * k_piece + 1}) {
+      const std::string text = words(size);
+      oci::StringSink frames;
+      oci::ZstdSink sink(frames, workers);
+      for (std::size_t at = 0; at < size; at += 3'000'001)
+        sink.write(oci::as_bytes(std::string_view(text).substr(at, 3'000'001)));
+      sink.finish();
+      CHECK(frames.text == compressed(text));
+    }
+  }
+}
+
+TEST_CASE("a sink that cannot be written to fails the writing") {
+  struct Full final : oci::Sink {
+    void write(oci::Bytes) override {
+      throw oci::Error(oci::Errc::machine, "no space left");
+    }
+  } full;
+  oci::WorkerPool workers(2);
+  oci::ZstdSink sink(full, workers);
+  sink.write(oci::as_bytes("a little"));
+  CHECK_THROWS_AS(sink.finish(), oci::Error);
+}
+
 TEST_CASE("a large content that is one byte again and again comes back") {
   const std::string text(20 << 20, 'x');
   const std::string frames = compressed(text);
