@@ -1,19 +1,12 @@
 #include "builder/run/run_mounts.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <fcntl.h>
 #include <iterator>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
-#include "oci/store/temporary_file.h"
 
 #include "builder/run/edit.h"
 #include "builder/tree/tree_path.h"
@@ -29,8 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t k_secret_mode = 0400;
-constexpr auto k_wait = std::chrono::milliseconds(100);
-constexpr int k_most_apart = 64;  // who finds all of them taken waits for the first
 
 // A source that is one file, as a url: source is, is that file.
 const Node* only_file(const Tree& tree) {
@@ -60,27 +51,6 @@ Tree file_alone(const Node& node) {
   Tree::Nodes nodes;
   nodes.emplace("file", node);
   return part_of(Tree(std::move(nodes)), "");
-}
-
-// A directory's lock, waited for while the user has not stopped the build.
-oci::Fd take_lock(const fs::path& path, int how, const std::stop_token& stop) {
-  oci::Fd fd = oci::open_file(path, O_RDWR | O_CREAT, 0600);
-  while (::flock(fd.get(), how | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      throw oci::errno_error(errno, "locking " + path.string());
-    if (stop.stop_requested()) throw oci::Cancelled();
-    std::this_thread::sleep_for(k_wait);
-  }
-  ::futimens(fd.get(), nullptr);  // for `cache prune`, which keeps what is in use
-  return fd;
-}
-
-void make_cache(const fs::path& home, const std::string& id, const OwnerMap& owners) {
-  oci::make_directories(home / "data");
-  if (::geteuid() == 0 &&
-      ::chown((home / "data").c_str(), owners.uid.zero, owners.gid.zero) != 0)
-    throw oci::write_error(errno, "giving away " + (home / "data").string());
-  if (!fs::exists(home / "id")) oci::write_file_atomically(home / "id", id);
 }
 
 }  // namespace
@@ -148,38 +118,34 @@ void RunMounts::add_tree(const RunMount& mount, const Tree& source) {
   mounts_.push_back(std::move(made));
 }
 
-// A cache is a directory of the store that the steps of all builds with its id share. It
-// belongs to 0:0 of the sandbox: the level is part of its name, because owners are. One
-// that is taken has further ones beside it for those who want it for themselves.
-fs::path RunMounts::take_cache(const RunMount& mount) {
-  const std::string name = oci::Digest::of(mount.id).hex().substr(0, 16);
+// A cache that is taken has further ones beside it for those who want it for themselves.
+CacheMount RunMounts::take_cache(const RunMount& mount) {
   const OwnerMap& owners = request_.root.sandbox.owners;
-  const auto home_of = [&](int number) {
-    return request_.tools.caches /
-           fmt::format("{}-{}-{}{}", name, owners.uid.zero, owners.uid.count,
-                       number == 0 ? "" : fmt::format("-{}", number));
+  const OwnerMap* const given = ::geteuid() == 0 ? &owners : nullptr;
+  const auto made = [&](unsigned number) {
+    CacheMount cache =
+        cache_mount(request_.tools.caches, {mount.id, number}, cache_owners(owners));
+    make_cache(cache, given);
+    return cache;
   };
   if (mount.share == RunMount::Share::apart) {
-    for (int number = 0; number < k_most_apart; ++number) {
-      const fs::path home = home_of(number);
-      make_cache(home, mount.id, owners);
-      oci::Fd lock = oci::open_file(home / "lock", O_RDWR | O_CREAT, 0600);
-      if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
-      ::futimens(lock.get(), nullptr);
-      held_.push_back(std::move(lock));
-      return home;
+    for (unsigned number = 0; number < k_most_apart; ++number) {
+      CacheMount cache = made(number);
+      std::optional<oci::Fd> lock = try_lock_cache(cache);
+      if (!lock) continue;
+      held_.push_back(std::move(*lock));
+      return cache;
     }
   }
-  const fs::path home = home_of(0);
-  make_cache(home, mount.id, owners);
+  CacheMount cache = made(0);  // who finds all of them taken waits for the first
   const bool alone = mount.share != RunMount::Share::shared;
-  held_.push_back(take_lock(home / "lock", alone ? LOCK_EX : LOCK_SH, stop_));
-  return home;
+  held_.push_back(lock_cache(cache, alone ? CacheUse::alone : CacheUse::shared, stop_));
+  return cache;
 }
 
 void RunMounts::add_cache(const RunMount& mount) {
   SandboxMount made;
-  made.source = take_cache(mount) / "data";
+  made.source = take_cache(mount).data();
   made.target = mount.at;
   made.read_only = false;
   mounts_.push_back(std::move(made));

@@ -13,6 +13,7 @@
 #include "oci/base/fd.h"
 
 #include "builder/plan/step.h"
+#include "builder/run/cache_mounts.h"
 #include "builder/run/run_step.h"
 #include "builder/run/step_root.h"
 #include "builder/sandbox/sandbox.h"
@@ -42,7 +43,7 @@ class RunMounts {
  private:
   std::filesystem::path lay_out_tree(const Tree& tree, bool write);
   void add_tree(const RunMount& mount, const Tree& source);
-  std::filesystem::path take_cache(const RunMount& mount);
+  CacheMount take_cache(const RunMount& mount);
   void add_cache(const RunMount& mount);
   void add_secret(const RunMount& mount);
   void add_temporary(const RunMount& mount);
