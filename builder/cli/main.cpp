@@ -11,6 +11,7 @@
 
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/error_document.h"
+#include "builder/cli/inside.h"
 #include "builder/cli/interrupt.h"
 #include "builder/cli/options.h"
 #include "builder/cli/owner_process.h"
@@ -121,7 +122,7 @@ int run(Session& session) {
   });
 }
 
-int start(const std::vector<std::string>& words) {
+int start(std::vector<std::string> words) {
   hold_standard_streams();
   survive_failing_writes();
   share_memory_between_threads();
@@ -129,8 +130,11 @@ int start(const std::vector<std::string>& words) {
   const Environment environment = read_environment();
   Options options;
   try {
+    const std::string inside = take_inside(words);
     options = parse_options(words);
-    enter_directory(options);
+    if (inside.empty()) enter_directory(options);  // else we have been there
+    options.inside = inside;
+    options.words = std::move(words);
   } catch (const oci::Error& error) {
     Session session({}, environment);
     session.tell(error, Problem::Severity::error);

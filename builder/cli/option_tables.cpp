@@ -11,6 +11,7 @@
 
 #include "builder/cli/options.h"
 #include "builder/cli/registry_caches.h"
+#include "builder/run/cache_mounts.h"
 #include "builder/sandbox/foreign_sandbox.h"
 
 namespace lithify {
@@ -148,6 +149,12 @@ void set_chunk_size(Options& options, std::string_view value) {
 
 void add_cache_from(Options& options, std::string_view value) {
   options.cache_from.push_back(cache_name("--cache-from", value));
+}
+
+void add_cache(Options& options, std::string_view value) {
+  if (!is_cache_id(value))
+    throw bad_value("--cache", value, "the name of a cache, as `{cache: NAME}` has it");
+  options.caches.emplace_back(value);
 }
 
 void set_cache_to(Options& options, std::string_view value) {
@@ -336,10 +343,13 @@ constexpr Flag k_flags[] = {
      set<&Options::update>},
     {0, "--check", "", k_lock, "write nothing; exit 5 if the lock is stale",
      set<&Options::check>},
+    {0, "--cache", "ID", k_cache,
+     "with export and import: only this cache; may be given several times", add_cache},
     {0, "--all", "", k_cache, "with prune: remove everything", set<&Options::all>},
     {0, "--yes", "", k_cache, "do not ask", set<&Options::yes>},
     {'j', "--jobs", "N",
-     k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce | k_test | k_shell,
+     k_build | k_lock | k_plan | k_push | k_sbom | k_reproduce | k_test | k_shell |
+         k_cache,
      "use N threads (default: one for each processor); results do not depend on it",
      set_jobs},
     {'C', "", "DIR", k_every, "go to this directory first", add_directory},
@@ -473,11 +483,18 @@ constexpr CommandText k_commands[] = {
      "image, from 1, or its name; STAGE/STEP is one of a stage. With --after the command "
      "has run, or failed, before. Without STEP it is the finished image. What is changed "
      "is thrown away. With PROGRAM that is run instead, and its exit status is ours."},
-    {"cache", k_cache, "ls | rm IMAGE… | prune [--all]", k_any,
-     "list or shrink the store",
-     "`ls` lists the images in the store. `rm` forgets their names. `prune` removes what "
-     "no image with a name needs and no build has used for 14 days; with --all, "
-     "everything."},
+    {"cache", k_cache, "ls | rm IMAGE… | prune [--all] | export|import FILE", k_any,
+     "list, shrink or move what the store holds",
+     "`ls` lists the images in the store and the caches of commands (`mounts: [{cache: "
+     "ID, …}]`). `rm` forgets names of images. `prune` removes what no image with a name "
+     "needs and no build has used for 14 days; with --all, everything. `export FILE` "
+     "writes the caches of commands into one archive (.tar.zst; `-`: to standard "
+     "output), which CI can keep between jobs; equal caches are equal bytes. `import "
+     "FILE` puts each cache of such an archive in the place of the one with its name, "
+     "as a whole, once all of the archive was read and is good; other caches stay. Both "
+     "wait for commands that use a cache. Results of steps are not in it: --cache-to "
+     "puts those into a registry. Import only what you trust: who can change the "
+     "archive decides what the next builds find in their caches."},
     {"schema", k_others, "", 0, "print the JSON Schema of build files", ""},
     {"version", k_others, "", 0, "print the version and the encoders", ""},
     {"help", k_others, "[COMMAND]", 1, "explain a command", ""},

@@ -35,6 +35,7 @@ struct Options {
   std::vector<std::string> outputs;     // "oci=DIR", as written
   std::vector<std::string> cache_from;  // --cache-from, as "host/path"
   std::string cache_to;                 // the same of --cache-to; empty: none
+  std::vector<std::string> caches;      // --cache, ids
   std::string cache_dir;                // empty: LITHIFY_STORE, then the default
   std::string metadata_file;
   std::string digest_file;
@@ -89,6 +90,9 @@ struct Options {
   bool yes = false;
   bool help = false;
   bool version = false;
+
+  std::vector<std::string> words;  // all of the above as it was given
+  std::string inside;              // builder/cli/inside.h; empty: we are outside
 };
 
 // Which commands take a flag, as bits.

@@ -96,6 +96,7 @@ class Session {
   // Standard output: what was asked for, and nothing else.
   void print(std::string_view text);
   bool has_printed() const { return printed_; }
+  void leave_printing() { printed_ = true; }  // to another process
   // Standard error, below the progress; as JSON lines with --progress json. What cannot
   // be told is lost: telling must not break doing. The same error is told once, a warning
   // not at all with -qq.

@@ -15,9 +15,12 @@
 #include "oci/image/manifest.h"
 #include "oci/store/temporary_file.h"
 
+#include "builder/cli/cache_travel.h"
 #include "builder/cli/commands/commands.h"
+#include "builder/cli/inside.h"
 #include "builder/cli/text.h"
 #include "builder/plan/suggest.h"
+#include "builder/run/cache_mounts.h"
 #include "builder/run/shared_roots.h"
 #include "builder/run/step_cache.h"
 #include "builder/run/work_directory.h"
@@ -64,26 +67,60 @@ std::vector<Name> names_in(Session& session) {
   return names;
 }
 
-int list(Session& session) {
-  const Holdings holdings = holdings_of(session.store());
-  nlohmann::json names = nlohmann::json::array();
+struct Listing {
   std::string text;
+  nlohmann::json document = nlohmann::json::array();
+};
+
+Listing images_of(Session& session) {
+  Listing images;
   for (const Name& name : names_in(session)) {
     if (!name.root) continue;
     const std::string digest = name.root->digest.str();
-    names.push_back({{"digest", digest}, {"name", name.text}});
-    text += fmt::format("{}  {}\n", visible(name.text), digest);
+    images.document.push_back({{"digest", digest}, {"name", name.text}});
+    images.text += fmt::format("{}  {}\n", visible(name.text), digest);
   }
+  return images;
+}
+
+// nullopt: some of what they hold is only for the root of the sandbox's ids to see.
+std::optional<Listing> caches_of(Session& session) {
+  Listing caches;
+  const auto found = find_caches(session.store_path() / "caches");
+  const std::string ours = found.empty() ? "" : owners_of_caches(session);
+  for (const CacheMount& cache : found) {
+    const DirectoryUsage usage = usage_of(cache.data());
+    if (!usage.all_seen && may_go_inside(session)) return std::nullopt;
+    const bool here = cache.owners == ours;
+    caches.document.push_back({{"bytes", usage.bytes},
+                               {"files", usage.files},
+                               {"here", here},
+                               {"id", cache.name.id},
+                               {"number", cache.name.number},
+                               {"owners", cache.owners}});
+    caches.text += fmt::format("{}  cache of commands, {} in {}{}\n", cache.name.str(),
+                               human_size(usage.bytes), files_text(usage.files),
+                               here ? "" : ", of another sandbox");
+  }
+  return caches;
+}
+
+int list(Session& session) {
+  const auto caches = caches_of(session);
+  if (!caches) return run_inside(session);
+  const Holdings holdings = holdings_of(session.store());
+  const Listing images = images_of(session);
   if (session.options().json) {
     session.print(oci::canonical_json({{"schema", "lithify.cache/1"},
                                        {"store", session.store_path().string()},
                                        {"blobs", holdings.blobs},
                                        {"bytes", holdings.bytes},
-                                       {"images", names}}) +
+                                       {"caches", caches->document},
+                                       {"images", images.document}}) +
                   "\n");
     return exits::k_ok;
   }
-  session.print(text);
+  session.print(images.text + caches->text);
   if (session.wants_summary()) {
     session.tell(fmt::format("{} in {} {} at {}\n", human_size(holdings.bytes),
                              holdings.blobs, holdings.blobs == 1 ? "blob" : "blobs",
@@ -196,10 +233,18 @@ class Prune {
     for (const fs::path& log : entries_of("logs")) {
       if (is_old(log)) freed += removed(log);
     }
+    return freed + prune_caches();
+  }
+
+  // A user's sandbox may have left files there that are nobody's but its root's.
+  std::uint64_t prune_caches() const {
+    std::uint64_t freed = 0;
     for (const fs::path& cache : entries_of("caches")) {
       if (!is_old(cache / "lock")) continue;
-      const std::uint64_t bytes = bytes_below(cache);
-      if (remove_all_of(cache)) freed += bytes;
+      const std::uint64_t bytes = usage_of(cache).bytes;
+      if (remove_all_of(cache) ||
+          remove_laid_out(cache, probe_sandbox(), fs::read_symlink("/proc/self/exe")))
+        freed += bytes;
     }
     return freed;
   }
@@ -214,17 +259,6 @@ class Prune {
   bool is_old(const fs::path& path) const {
     struct stat status {};
     return all_ || (lstat(path.c_str(), &status) == 0 && status.st_mtime < oldest_);
-  }
-
-  static std::uint64_t bytes_below(const fs::path& directory) {
-    std::uint64_t bytes = 0;
-    std::error_code problem;
-    for (fs::recursive_directory_iterator at(directory, problem), end;
-         !problem && at != end; at.increment(problem)) {
-      std::error_code gone;
-      if (at->is_regular_file(gone)) bytes += at->file_size(gone);
-    }
-    return bytes;
   }
 
   std::uint64_t prune_records() {
@@ -303,7 +337,8 @@ int forget(Session& session, std::span<const std::string> names) {
 
 oci::Error cannot(const std::vector<std::string>& operands) {
   constexpr const char* k_hint =
-      "write `lithify cache ls`, `lithify cache rm IMAGE` or `lithify cache prune`";
+      "write `lithify cache ls`, `lithify cache rm IMAGE`, `lithify cache prune`, "
+      "`lithify cache export FILE` or `lithify cache import FILE`";
   if (operands.empty()) {
     return oci::Error(oci::Errc::bad_input, "`lithify cache` needs to know what to do")
         .add_hint(k_hint);
@@ -312,6 +347,13 @@ oci::Error cannot(const std::vector<std::string>& operands) {
   if (word == "rm") {
     return oci::Error(oci::Errc::bad_input, "`lithify cache rm` needs names of images")
         .add_hint("`lithify cache ls` lists them");
+  }
+  if (word == "export" || word == "import") {
+    return oci::Error(oci::Errc::bad_input,
+                      fmt::format("`lithify cache {}` takes one archive", word))
+        .add_hint(fmt::format("write `lithify cache {0} caches.tar.zst`, or `lithify "
+                              "cache {0} -` for standard {1}put",
+                              word, word == "export" ? "out" : "in"));
   }
   if (word == "ls" || word == "prune") {
     return oci::Error(
@@ -333,6 +375,13 @@ int run_cache(Session& session) {
     throw oci::Error(oci::Errc::bad_input, "--all is for `lithify cache prune`")
         .add_hint("write `lithify cache prune --all` to remove everything");
   }
+  if (!session.options().caches.empty() && word != "export" && word != "import") {
+    throw oci::Error(oci::Errc::bad_input,
+                     "--cache is for `lithify cache export` and `import`")
+        .add_hint("`lithify cache ls` lists the caches");
+  }
+  if (operands.size() == 2 && word == "export") return export_caches(session);
+  if (operands.size() == 2 && word == "import") return import_caches(session);
   if (operands.size() == 1 && word == "ls") return list(session);
   if (operands.size() == 1 && word == "prune") return prune(session);
   if (operands.size() > 1 && word == "rm")
