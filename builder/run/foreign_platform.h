@@ -3,24 +3,40 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <stop_token>
 #include <string_view>
 
 #include "oci/base/descriptor.h"
+#include "oci/base/error.h"
+
+#include "builder/sandbox/sandbox.h"
 
 namespace lithify {
 
-// What the kernel calls this machine, and where it tells of its interpreters.
+// Whether programs for `platform` are another processor's than the one that this machine
+// has, and so run by an emulator if at all. Any thread.
+bool is_foreign(const oci::Platform& platform);
+
+// Why no program for `platform` runs in this sandbox, with what to install; nullopt: they
+// do, by themselves or through qemu-user registered with binfmt_misc. Found out by
+// running one, in a directory below `work`, once for each architecture and level: in
+// containers the kernel obeys registrations that nobody sees there. The registration must
+// have the flag F, as Debian's has, because the sandbox has no interpreter. Throws
+// Errc::machine if it could not be tried. Any thread.
+std::optional<oci::Error> cannot_run(const oci::Platform& platform,
+                                     const SandboxProbe& probe,
+                                     const std::filesystem::path& work,
+                                     const std::stop_token& stop);
+
+// What the kernel calls this machine, and where its interpreters are told of.
 struct Machine {
   std::string_view name;  // uname's: "x86_64"
-  std::filesystem::path interpreters = "/proc/sys/fs/binfmt_misc";
+  std::filesystem::path registered = "/proc/sys/fs/binfmt_misc";
+  std::filesystem::path registrations = "/usr/lib/binfmt.d";  // of installed packages
 };
 
-// Errc::machine, with what to install, unless programs for `platform` run on the machine,
-// by themselves or through qemu-user registered with binfmt_misc. Its registration must
-// have been made with the flag F, as Debian's is, because the sandbox has no interpreter.
-void require_runnable(const oci::Platform& platform, const Machine& machine);
-
-// The same for the machine that this is.
-void require_runnable(const oci::Platform& platform);
+// Why none of them ran, as far as the machine tells, and what cures it: Errc::machine.
+oci::Error not_runnable(const oci::Platform& platform, const Machine& machine);
 
 }  // namespace lithify

@@ -60,7 +60,7 @@ class CommandsWork {
 
   SequenceResult perform(oci::Activity& activity, const std::stop_token& stop) {
     SequenceResult result;
-    result.unable = unable();
+    result.unable = unable(stop);
     if (result.unable) return result;
     const RunTools& tools = where_.tools;
     WorkDirectory work(tools.work, [&](const std::filesystem::path& directory) {
@@ -100,17 +100,14 @@ class CommandsWork {
     }
   }
 
-  std::optional<Unable> unable() const {
+  std::optional<Unable> unable(const std::stop_token& stop) const {
     if (probe_.level == SandboxLevel::none) {
       const bool known = !probe_.remedies.empty();
       return Unable{"no command can be run on this machine: it allows no sandbox",
                     known ? probe_.remedies.back().cure : ""};
     }
-    try {
-      require_runnable(where_.platform);
-    } catch (const Error& error) {
-      return Unable{error.what(), "sudo apt-get install qemu-user-static"};
-    }
+    if (const auto error = cannot_run(where_.platform, probe_, where_.tools.work, stop))
+      return Unable{error->what(), error->hint()};
     for (const Prepared* command : all()) {
       const Identity& who = command->identity;
       if (probe_.owners.uid.on_disk(who.uid) && probe_.owners.gid.on_disk(who.gid))

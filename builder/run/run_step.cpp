@@ -102,7 +102,8 @@ class RunStepWork {
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
-    require_runnable(step_.platform);
+    if (const auto error = cannot_run(step_.platform, probe_, tools_.work, stop))
+      throw *error;
     const Tree below = tree_below(step_, inputs_);
     if (tools_.visit == nullptr) require_program(below);
     const Identity identity = identity_in(below, run_.what.user, store_);
