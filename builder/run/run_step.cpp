@@ -317,6 +317,11 @@ class RunStepWork {
     error.add_note("all it wrote is in " + log.path().string());
     explain(log, root, error);
     if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
+    if (outcome.out_of_processes) {
+      error.add_note(
+          fmt::format("it wanted more than {} processes at once", run_.what.limits.pids));
+      error.add_hint("raise `limits: {pids: …}` of the step");
+    }
     if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
     if (tools_.keep_failed) {
       work.keep();

@@ -1,5 +1,6 @@
 #include "builder/sandbox/control_group.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
@@ -24,12 +25,13 @@ namespace {
 
 constexpr std::string_view k_prefix = "lithify-";
 constexpr std::uint64_t k_max_file = 1 << 16;
+constexpr std::uint64_t k_max_mounts = 4 << 20;
 constexpr unsigned k_period = 100'000;  // microseconds
 
 // Empty if it is not there: files of a group come and go with its controllers.
-std::string text_of(const fs::path& file) {
+std::string text_of(const fs::path& file, std::uint64_t limit = k_max_file) {
   try {
-    return oci::read_file(file, k_max_file);
+    return oci::read_file(file, limit);
   } catch (const Error&) {
     return "";
   }
@@ -43,6 +45,56 @@ bool has_word(std::string_view text, std::string_view word) {
     if (begins && ends) return true;
   }
   return false;
+}
+
+// A line of an events file counts it, and not to zero.
+bool has_happened(std::string_view events, std::string_view name) {
+  const std::size_t at = events.find(name);
+  return at != events.npos && at + name.size() < events.size() &&
+         events[at + name.size()] != '0';
+}
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+std::string_view take_word(std::string_view& line) {
+  const std::size_t end = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(std::min(end + 1, line.size()));
+  return word;
+}
+
+// proc(5): blanks and their like are three octal digits behind a backslash.
+std::string unescaped(std::string_view word) {
+  std::string text;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    unsigned value = 0;
+    const char* const digits = word.data() + i + 1;
+    if (word[i] == '\\' && i + 3 < word.size() &&
+        std::from_chars(digits, digits + 3, value, 8).ptr == digits + 3) {
+      text += static_cast<char>(value);
+      i += 3;
+    } else {
+      text += word[i];
+    }
+  }
+  return text;
+}
+
+// Of a line of mountinfo: what of the file system is mounted where, if it is cgroup2.
+std::optional<OwnGroup> cgroup_mount(std::string_view line) {
+  const std::size_t type = line.find(" - cgroup2 ");
+  if (type == line.npos) return std::nullopt;
+  for (int i = 0; i < 3; ++i)
+    take_word(line);
+  const std::string root = unescaped(take_word(line));
+  const std::string mount = unescaped(take_word(line));
+  if (!root.starts_with('/') || !mount.starts_with('/')) return std::nullopt;
+  return OwnGroup{mount, root};
 }
 
 // Groups whose makers are gone. One that has processes cannot be removed.
@@ -107,11 +159,11 @@ void ControlGroup::take(pid_t process) {
 }
 
 bool ControlGroup::ran_out_of_memory() const {
-  const std::string events = text_of(path_ / "memory.events");
-  const std::string_view name = "oom_kill ";
-  const std::size_t at = events.find(name);
-  return at != events.npos && at + name.size() < events.size() &&
-         events[at + name.size()] != '0';
+  return has_happened(text_of(path_ / "memory.events"), "oom_kill ");
+}
+
+bool ControlGroup::ran_out_of_processes() const {
+  return has_happened(text_of(path_ / "pids.events"), "max ");
 }
 
 void ControlGroup::kill() noexcept {
@@ -122,18 +174,38 @@ void ControlGroup::kill() noexcept {
   }
 }
 
-std::optional<fs::path> group_for_groups(const fs::path& mount, std::string_view own,
+std::optional<OwnGroup> own_group(std::string_view mountinfo, std::string_view cgroup) {
+  std::optional<std::string_view> own;
+  while (!cgroup.empty()) {
+    const std::string_view line = take_line(cgroup);
+    if (line.starts_with("0::/")) own = line.substr(3);
+  }
+  if (!own || (std::string(*own) + "/").find("/../") != std::string::npos)
+    return std::nullopt;
+  while (!mountinfo.empty()) {
+    const auto found = cgroup_mount(take_line(mountinfo));
+    if (!found) continue;
+    const std::string_view root = found->path == "/" ? "" : found->path;
+    if (!own->starts_with(root)) continue;
+    const std::string_view rest = own->substr(root.size());
+    if (rest.empty() || rest.front() == '/')
+      return OwnGroup{found->mount, rest.empty() ? "/" : std::string(rest)};
+  }
+  return std::nullopt;
+}
+
+std::optional<fs::path> group_for_groups(const OwnGroup& group,
                                          const std::vector<std::string>& controllers) {
-  if (!own.starts_with('/') || own.find("/..") != own.npos) return std::nullopt;
+  std::string_view own = group.path;
   while (own.size() > 1) {
     own = own.substr(0, own.rfind('/'));
-    const fs::path group = mount / own.substr(own.empty() ? 0 : 1);
-    const std::string offered = text_of(group / "cgroup.subtree_control");
-    bool enough = ::access((group / "cgroup.procs").c_str(), W_OK) == 0 &&
-                  ::access(group.c_str(), W_OK) == 0;
+    const fs::path above = group.mount / own.substr(own.empty() ? 0 : 1);
+    const std::string offered = text_of(above / "cgroup.subtree_control");
+    bool enough = ::access((above / "cgroup.procs").c_str(), W_OK) == 0 &&
+                  ::access(above.c_str(), W_OK) == 0;
     for (const std::string& controller : controllers)
       enough = enough && has_word(offered, controller);
-    if (enough) return group;
+    if (enough) return above;
   }
   return std::nullopt;
 }
@@ -141,13 +213,10 @@ std::optional<fs::path> group_for_groups(const fs::path& mount, std::string_view
 namespace {
 
 std::optional<fs::path> try_groups() {
-  fs::path mount = "/sys/fs/cgroup";
-  if (!fs::exists(mount / "cgroup.controllers")) mount /= "unified";
-  const std::string groups = text_of("/proc/self/cgroup");
-  const std::size_t at = groups.find("0::");
-  if (at == groups.npos || (at != 0 && groups[at - 1] != '\n')) return std::nullopt;
-  const std::string own = groups.substr(at + 3, groups.find('\n', at) - at - 3);
-  const auto parent = group_for_groups(mount, own, {"memory", "pids"});
+  const auto own = own_group(text_of("/proc/self/mountinfo", k_max_mounts),
+                             text_of("/proc/self/cgroup"));
+  if (!own) return std::nullopt;
+  const auto parent = group_for_groups(*own, {"memory", "pids"});
   if (!parent) return std::nullopt;
   const pid_t child = ::fork();
   if (child == 0) {

@@ -32,6 +32,8 @@ class ControlGroup {
   void take(pid_t process);
   // Whether the kernel killed something in it for want of memory.
   bool ran_out_of_memory() const;
+  // Whether something in it could not be started, because there were so many already.
+  bool ran_out_of_processes() const;
   void kill() noexcept;
 
  private:
@@ -40,13 +42,21 @@ class ControlGroup {
   std::filesystem::path path_;
 };
 
+// Which group of version 2 a process is in: where its file system is mounted, and the
+// group's path below that, "/" or "/user.slice/…".
+struct OwnGroup {
+  std::filesystem::path mount;
+  std::string path;
+};
+// From the texts of /proc/self/mountinfo and /proc/self/cgroup. A container may show a
+// part of the file system alone. nullopt: none is mounted from where it could be seen.
+std::optional<OwnGroup> own_group(std::string_view mountinfo, std::string_view cgroup);
+
 // Of the groups above and beside ours, the nearest in which we may make one with these
-// controllers: `own` is ours as /proc/self/cgroup has it ("0::" taken away), below the
-// file system's `mount`. nullopt: there is none. A group that has processes can have none
-// with controllers below it, so our own is no place for one.
+// controllers. nullopt: there is none. A group that has processes can have none with
+// controllers below it, so our own is no place for one.
 std::optional<std::filesystem::path> group_for_groups(
-    const std::filesystem::path& mount, std::string_view own,
-    const std::vector<std::string>& controllers);
+    const OwnGroup& own, const std::vector<std::string>& controllers);
 
 // The same on this machine for memory and processes, found by doing it with a process
 // once. Any thread.

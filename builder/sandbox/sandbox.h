@@ -151,6 +151,7 @@ struct SandboxOutcome {
   int signal = 0;       // that ended it, or 0
   bool timed_out = false;
   bool out_of_memory = false;
+  bool out_of_processes = false;  // as far as a group of the kernel's counts them
   std::chrono::microseconds user_time{0};
   std::chrono::microseconds system_time{0};
   std::uint64_t peak_memory = 0;  // bytes, of the largest process

@@ -312,6 +312,7 @@ class Conversation {
       status_ = launcher;
     }
     if (group_ && group_->ran_out_of_memory()) outcome.out_of_memory = true;
+    outcome.out_of_processes = group_ && group_->ran_out_of_processes();
     if (exited_ || outcome.timed_out || outcome.out_of_memory) {
       if (!exited_) status_ = SIGKILL;
       outcome.exit_status = WIFEXITED(status_) ? WEXITSTATUS(status_) : 0;

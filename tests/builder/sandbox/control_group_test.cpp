@@ -16,6 +16,7 @@
 namespace fs = std::filesystem;
 using lithify::ControlGroup;
 using lithify::group_for_groups;
+using lithify::own_group;
 
 namespace {
 
@@ -44,15 +45,43 @@ TEST_CASE("groups are made in the nearest group that hands its controllers down"
   write(top / "user/app/cgroup.subtree_control", "cpu mymemory\n");
   write(top / "user/app/own/cgroup.subtree_control", "memory pids\n");
   const auto find = [&](const char* own) {
-    return group_for_groups(top, own, {"memory", "pids"});
+    return group_for_groups({top, own}, {"memory", "pids"});
   };
   CHECK(find("/user/app/own") == top / "user");
   CHECK(find("/user/app") == top / "user");
   CHECK(find("/user") == top / "");
   CHECK(find("/") == std::nullopt);
-  CHECK(find("") == std::nullopt);
-  CHECK(find("/../else") == std::nullopt);
-  CHECK(group_for_groups(top, "/user/app", {"io"}) == std::nullopt);
+  CHECK(group_for_groups({top, "/user/app"}, {"io"}) == std::nullopt);
+}
+
+TEST_CASE(
+    "our group is found wherever its file system is mounted, and however much of it") {
+  const auto find = [](const std::string& mounts, const char* cgroup) {
+    const auto own = own_group(mounts, cgroup);
+    return own ? own->mount.string() + " " + own->path : "none";
+  };
+  const std::string others =
+      "22 1 0:21 / /sys rw - sysfs sysfs rw\n"
+      "30 22 0:26 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+  const auto mount = [&](const std::string& root, const std::string& at) {
+    return others + "31 22 0:27 " + root + " " + at +
+           " rw,nosuid shared:9 - cgroup2 x rw\n";
+  };
+  CHECK(find(mount("/", "/sys/fs/cgroup"), "0::/user/app\n") ==
+        "/sys/fs/cgroup /user/app");
+  CHECK(find(mount("/", "/sys/fs/cgroup/unified"), "8:pids:/x\n0::/\n") ==
+        "/sys/fs/cgroup/unified /");
+  // A container without a namespace for groups sees its own as the top.
+  CHECK(find(mount("/docker/1", "/sys/fs/cgroup"), "0::/docker/1/sub\n") ==
+        "/sys/fs/cgroup /sub");
+  CHECK(find(mount("/docker/1", "/sys/fs/cgroup"), "0::/docker/1\n") ==
+        "/sys/fs/cgroup /");
+  CHECK(find(mount("/docker/1", "/g"), "0::/docker/12\n") == "none");
+  CHECK(find(mount("/", "/a\\040b"), "0::/c d\n") == "/a b /c d");
+  CHECK(find(mount("/", "/g"), "0::/../else\n") == "none");
+  CHECK(find(mount("/", "/g"), "8:pids:/x\n") == "none");
+  CHECK(find(others, "0::/\n") == "none");
+  CHECK(find("31 22\n - cgroup2 \n", "0::/\n") == "none");
 }
 
 TEST_CASE("limits are written as the kernel reads them") {
@@ -75,6 +104,11 @@ TEST_CASE("limits are written as the kernel reads them") {
   CHECK_FALSE(group.ran_out_of_memory());
   write(group.path() / "memory.events", "oom 1\noom_kill 2\noom_group_kill 1\n");
   CHECK(group.ran_out_of_memory());
+  CHECK_FALSE(group.ran_out_of_processes());
+  write(group.path() / "pids.events", "max 0\n");
+  CHECK_FALSE(group.ran_out_of_processes());
+  write(group.path() / "pids.events", "max 12\n");
+  CHECK(group.ran_out_of_processes());
 }
 
 TEST_CASE("what is in a group dies with it, and groups of the dead are removed") {
