@@ -176,6 +176,7 @@ json internal_parameters(const Provenance& from) {
   json parameters = {{"epoch", from.epoch}, {"project", from.project}};
   if (!from.git.empty()) parameters["git"] = from.git;
   if (from.sandbox) parameters["sandbox"] = *from.sandbox;
+  if (!from.emulated.empty()) parameters["emulated"] = from.emulated;
   if (!from.caches.empty()) parameters["caches"] = from.caches;
   return parameters;
 }

@@ -42,6 +42,8 @@ struct Provenance {
   // What $(git.…) was, if the build file asks.
   std::map<std::string, std::string> git = {};
   std::optional<std::string> sandbox = {};  // the level, as `build` reports it
+  // The platforms whose commands an emulator ran.
+  std::set<std::string> emulated = {};
   // Ids of the caches that commands mounted: the image may depend on what they held.
   std::set<std::string> caches = {};
 

@@ -207,6 +207,10 @@ void read_internal(const Member& parameters, Provenance& into) {
       into.git[key] = value.text();
   }
   if (const auto sandbox = parameters.find("sandbox")) into.sandbox = sandbox->text();
+  if (const auto emulated = parameters.find("emulated")) {
+    for (const Member& platform : emulated->items(k_max_given))
+      into.emulated.insert(platform.text());
+  }
   if (const auto caches = parameters.find("caches")) {
     for (const Member& cache : caches->items(k_max_given))
       into.caches.insert(cache.text());

@@ -10,6 +10,7 @@
 #include "builder/cli/checkout.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/workspace.h"
+#include "builder/run/foreign_platform.h"
 
 namespace lithify {
 
@@ -130,8 +131,11 @@ std::string provenance_of(const BuildFacts& facts, const ClaimSubject& subject) 
   if (runs_commands(facts.prepared.plan.graph))
     from.sandbox = sandbox_used(session.options().sandbox);
   const UsedSteps used(facts.prepared.plan.graph, subject);
-  for (const StepIndex step : used.steps())
-    from.caches.merge(caches_of(facts.prepared.plan.graph.step(step)));
+  for (const StepIndex index : used.steps()) {
+    const Step& step = facts.prepared.plan.graph.step(index);
+    from.caches.merge(caches_of(step));
+    if (is_emulated(step)) from.emulated.insert(step.platform.str());
+  }
   from.version = LITHIFY_VERSION;
   return oci::during([] { return "writing provenance"; }, [&] { return from.str(); });
 }

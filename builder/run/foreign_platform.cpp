@@ -149,6 +149,10 @@ bool is_foreign(const oci::Platform& platform) {
   return architecture == nullptr || architecture->machine != machine_name();
 }
 
+bool is_emulated(const Step& step) {
+  return std::holds_alternative<Run>(step.operation) && is_foreign(step.platform);
+}
+
 Error not_runnable(const oci::Platform& platform, const Machine& machine) {
   Error error(Errc::machine,
               fmt::format("programs for {} do not run on this machine, which is {}",
@@ -197,6 +201,18 @@ std::optional<Error> cannot_run(const oci::Platform& platform, const SandboxProb
   const std::string name = machine_name();
   return not_runnable(platform, {name})
       .add_note("tried with the smallest one: " + found->second);
+}
+
+std::vector<std::string> emulated_architectures(const SandboxProbe& probe,
+                                                const fs::path& work,
+                                                const std::stop_token& stop) {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : k_architectures) {
+    const oci::Platform platform{"linux", std::string(architecture.platform), ""};
+    if (is_foreign(platform) && !cannot_run(platform, probe, work, stop))
+      names.push_back(platform.architecture);
+  }
+  return names;
 }
 
 }  // namespace lithify

@@ -5,11 +5,14 @@
 #include <filesystem>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "oci/base/descriptor.h"
 #include "oci/base/error.h"
 
+#include "builder/plan/step.h"
 #include "builder/sandbox/sandbox.h"
 
 namespace lithify {
@@ -17,6 +20,9 @@ namespace lithify {
 // Whether programs for `platform` are another processor's than the one that this machine
 // has, and so run by an emulator if at all. Any thread.
 bool is_foreign(const oci::Platform& platform);
+
+// Whether that is so for the program that the step runs.
+bool is_emulated(const Step& step);
 
 // Why no program for `platform` runs in this sandbox, with what to install; nullopt: they
 // do, by themselves or through qemu-user registered with binfmt_misc. Found out by
@@ -28,6 +34,12 @@ std::optional<oci::Error> cannot_run(const oci::Platform& platform,
                                      const SandboxProbe& probe,
                                      const std::filesystem::path& work,
                                      const std::stop_token& stop);
+
+// All architectures but the machine's own whose programs run in this sandbox, as
+// platforms name them. As above.
+std::vector<std::string> emulated_architectures(const SandboxProbe& probe,
+                                                const std::filesystem::path& work,
+                                                const std::stop_token& stop);
 
 // What the kernel calls this machine, and where its interpreters are told of.
 struct Machine {

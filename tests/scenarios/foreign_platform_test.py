@@ -1,4 +1,5 @@
 """Images for another processor than the machine's: their commands run through qemu-user."""
+import json
 import os
 import pathlib
 import shutil
@@ -85,6 +86,7 @@ class ForeignPlatform(Scenario):
     def test_commands_run_as_on_the_processor_itself(self):
         result = self.lithify("build", "--no-cache")
         self.assertIn("tests  4 passed", result.stderr)
+        self.assertRegex(result.stderr, f"run    in sandbox L. · emulated: linux/{FOREIGN[0]}\n")
         for architecture, machine in (OWN, FOREIGN):
             self.assertEqual(config_of(self.folder / "out", architecture)["architecture"],
                              architecture)
@@ -115,6 +117,13 @@ class ForeignPlatform(Scenario):
         checked = self.lithify("build", "--rebuild-check")
         self.assertIn("commands performed twice, with equal results", checked.stderr)
         self.assertEqual(dict([checked.stdout.split()]), digest)
+
+    def test_provenance_and_doctor_name_what_was_emulated(self):
+        facts = self.folder / "facts.json"
+        self.lithify("build", "--provenance", facts)
+        told = json.loads(facts.read_text())["buildDefinition"]["internalParameters"]
+        self.assertEqual(told["emulated"], ["linux/" + FOREIGN[0]])
+        self.assertRegex(self.lithify("doctor").stdout, f"(?m)^emulated .*{FOREIGN[0]}")
 
     def test_what_is_another_thing_each_time_is_found(self):
         file = project(FOREIGN[0]).replace("{copy: made, from: here, to: /made}",

@@ -24,6 +24,7 @@
 #include "builder/cli/twice.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
+#include "builder/run/foreign_platform.h"
 #include "builder/run/scheduler.h"
 
 namespace lithify {
@@ -384,15 +385,19 @@ class Build {
   std::string sandbox_line() const {
     if (!runs_commands(prepared_.plan.graph)) return {};
     std::set<std::string> caches;
-    for (const Step& step : prepared_.plan.graph.steps())
+    std::set<std::string> emulated;
+    for (const Step& step : prepared_.plan.graph.steps()) {
       caches.merge(caches_of(step));
-    const std::string where =
-        steps_.done > 0 ? "in sandbox " + sandbox_used(session_.options().sandbox)
-                        : "nothing: all was remembered";
-    const std::string depends =
-        caches.empty() ? ""
-                       : fmt::format(" · cache-dependent: {}", fmt::join(caches, ", "));
-    return fmt::format("run    {}{}\n", where, visible(depends));
+      if (steps_.done > 0 && is_emulated(step)) emulated.insert(step.platform.str());
+    }
+    std::string line = "run    nothing: all was remembered";
+    if (steps_.done > 0)
+      line = "run    in sandbox " + sandbox_used(session_.options().sandbox);
+    if (!emulated.empty())
+      line += fmt::format(" · emulated: {}", fmt::join(emulated, ", "));
+    if (!caches.empty())
+      line += visible(fmt::format(" · cache-dependent: {}", fmt::join(caches, ", ")));
+    return line + "\n";
   }
 
   std::string image_lines() const {

@@ -13,6 +13,7 @@
 #include "builder/cli/no_dumps.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/text.h"
+#include "builder/run/foreign_platform.h"
 
 namespace lithify {
 
@@ -134,10 +135,25 @@ int run_logout(Session& session) {
   return exits::k_ok;
 }
 
+namespace {
+
+// The processors whose commands an emulator runs here.
+std::string foreign_line(Session& session, const SandboxProbe& probe) {
+  if (probe.level == SandboxLevel::none) return "";
+  const std::vector<std::string> names =
+      emulated_architectures(probe, session.run_tools().work, session.stop());
+  return fmt::format("emulated  {}\n", names.empty()
+                                           ? "no other processor: sudo apt-get install "
+                                             "qemu-user-static"
+                                           : fmt::format("{}", fmt::join(names, ", ")));
+}
+
+}  // namespace
+
 int run_doctor(Session& session) {
   if (session.options().operands.empty()) {
     const SandboxProbe& probe = probe_sandbox();
-    session.print(sandbox_report(probe));
+    session.print(sandbox_report(probe) + foreign_line(session, probe));
     return probe.level == SandboxLevel::none ? exits::k_machine : exits::k_ok;
   }
   const oci::Reference reference =

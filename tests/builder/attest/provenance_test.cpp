@@ -53,6 +53,7 @@ Provenance example() {
   from.epoch = 315532800;
   from.git = {{"commit", std::string(40, '1')}};
   from.sandbox = "L2";
+  from.emulated = {"linux/arm64"};
   from.caches = {"apt", "go-build"};
   from.build_file_text = "lithify: 1\n";
   from.lock_text = lock_text();
