@@ -145,6 +145,7 @@ std::string why_not(const std::string& program, const SandboxProbe& probe,
 }  // namespace
 
 bool is_foreign(const oci::Platform& platform) {
+  if (platform.architecture.empty()) return false;
   const Architecture* architecture = find(platform.architecture);
   return architecture == nullptr || architecture->machine != machine_name();
 }

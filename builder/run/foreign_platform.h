@@ -18,7 +18,8 @@
 namespace lithify {
 
 // Whether programs for `platform` are another processor's than the one that this machine
-// has, and so run by an emulator if at all. Any thread.
+// has, and so run by an emulator if at all. One that names no processor is the machine's
+// own. Any thread.
 bool is_foreign(const oci::Platform& platform);
 
 // Whether that is so for the program that the step runs.
