@@ -94,15 +94,18 @@ class LimitsOfRoot(Scenario):
     def words(self):
         return [LITHIFY, "-C", self.folder]
 
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder),
+                "LITHIFY_STORE": str(self.store)}
+
     def start(self, command, limits):
         self.write("lithify.yaml", PROJECT.replace("COMMAND", command)
                    .replace("LIMITS", limits))
         enter = f"echo 0 > {self.own}/cgroup.procs; exec \"$@\""
         return subprocess.Popen(
             ["sh", "-c", enter, "sh", *map(str, self.words()), "build", "--no-cache"],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder),
-                 "LITHIFY_STORE": str(self.store)},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
 
     def perform(self, command, limits, status=0):
         process = self.start(command, limits)
@@ -179,7 +182,8 @@ class LimitsOfRoot(Scenario):
 
     def test_doctor_says_it(self):
         enter = f"echo 0 > {self.own}/cgroup.procs; exec \"$@\""
-        said = self.run_program("sh", "-c", enter, "sh", *self.words(), "doctor")
+        said = self.run_program("sh", "-c", enter, "sh", *self.words(), "doctor",
+                                env=self.environment())
         self.assertTrue(re.search(r"^limits +for all processes of a step together$", said,
                                   re.MULTILINE), said)
 

@@ -140,8 +140,12 @@ namespace {
 // The processors whose commands an emulator runs here.
 std::string foreign_line(Session& session, const SandboxProbe& probe) {
   if (probe.level == SandboxLevel::none) return "";
-  const std::vector<std::string> names =
-      emulated_architectures(probe, session.run_tools().work, session.stop());
+  std::vector<std::string> names;
+  try {
+    names = emulated_architectures(probe, session.run_tools().work, session.stop());
+  } catch (const oci::Error& error) {
+    return fmt::format("emulated  not tried: {}\n", visible(error.what()));
+  }
   return fmt::format("emulated  {}\n", names.empty()
                                            ? "no other processor: sudo apt-get install "
                                              "qemu-user-static"
