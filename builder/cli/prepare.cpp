@@ -150,7 +150,7 @@ void write_lock(const Workspace& workspace, const Lock& lock) {
 }
 
 Prepared prepare(Session& session, const std::vector<std::string>& images) {
-  // Which encoder this is takes as long to find out as reading the build file does.
+  // Which encoder this is takes as long to find out as all the rest of this.
   const std::jthread early([] { (void)oci::encoder_identity(oci::Compression::zstd); });
   Prepared prepared;
   Workspace& workspace = prepared.workspace;
@@ -177,14 +177,14 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
     tell_unused(session, workspace);
   }
   if (session.options().allow_repacked) accept_repacked(session, prepared);
-  const Recorded* recorded = session.recorded();
-  if (recorded == nullptr || !recorded->any_encoder)
-    check_encoders(workspace.recipe, workspace, prepared.lock);
   prepared.epoch =
       epoch_of(workspace.recipe.epoch, workspace.recipe.directory, session.environment());
   prepared.plan = lower(workspace.recipe, prepared.lock,
                         base_manifests(workspace.recipe, prepared.lock, session.world()),
                         {images, prepared.epoch.seconds});
+  const Recorded* recorded = session.recorded();
+  if (recorded == nullptr || !recorded->any_encoder)
+    check_encoders(workspace.recipe, workspace, prepared.lock);
   return prepared;
 }
 

@@ -317,8 +317,6 @@ std::chrono::seconds retry_after(const HttpResponse& response, curl_off_t read) 
 class CurlHttpClient final : public HttpClient {
  public:
   CurlHttpClient() {
-    static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (started != CURLE_OK) throw Error(Errc::machine, "libcurl cannot start");
     remember("SSL_CERT_FILE", certificate_file_);
     remember("SSL_CERT_DIR", certificate_directory_);
     // libcurl reads this one in lower case only, for the sake of CGI programs.
@@ -479,6 +477,9 @@ class CurlHttpClient final : public HttpClient {
         return easy;
       }
     }
+    // Not in the constructor: many runs never speak to a server.
+    static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (started != CURLE_OK) throw Error(Errc::machine, "libcurl cannot start");
     Easy easy(curl_easy_init());
     if (!easy) throw Error(Errc::machine, "libcurl has no memory for a request");
     return easy;
