@@ -180,6 +180,18 @@ Exported write_archive(Session& session, const std::string& name) {
   return {std::move(caches), size, std::move(archive).finish()};
 }
 
+// Ctrl-C also ends whoever writes to our standard input: then the archive ends too soon,
+// and that is not what the user wants to know.
+template <class Body>
+auto stoppable(const Session& session, Body body) {
+  try {
+    return body();
+  } catch (const oci::Error&) {
+    if (session.stop().stop_requested()) throw oci::Cancelled();
+    throw;
+  }
+}
+
 std::vector<TravelledCache> read_archive(Session& session, const std::string& name) {
   const CachesOf which = caches_here(session);
   oci::Activity activity(session.progress(), "import caches");
@@ -218,7 +230,8 @@ int export_caches(Session& session) {
 int import_caches(Session& session) {
   const std::string& name = session.options().operands.at(1);
   if (may_go_inside(session)) return run_inside(session);
-  const std::vector<TravelledCache> caches = read_archive(session, name);
+  const std::vector<TravelledCache> caches =
+      stoppable(session, [&] { return read_archive(session, name); });
   session.end_progress();
   if (session.options().json) {
     session.print(oci::canonical_json({{"schema", "lithify.cache-import/1"},

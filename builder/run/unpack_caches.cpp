@@ -266,6 +266,7 @@ std::vector<TravelledCache> unpack_caches(const CachesOf& which,
                                           const fs::path& work, oci::Activity& activity,
                                           std::stop_token stop) {
   check_wanted(which, archive);
+  remove_dead_work(work);
   const WorkDirectory directory(work);
   Unpacking unpacking(which, archive, directory.path(), activity, std::move(stop));
   unpacking.read();
