@@ -130,6 +130,13 @@ std::string summary_of(const std::vector<TravelledCache>& caches) {
                      files_text(files));
 }
 
+void require_commands(const Session& session) {
+  if (!owners_of_caches(session).empty()) return;
+  throw oci::Error(oci::Errc::machine,
+                   "caches are for commands, and this machine runs none")
+      .add_hint("`lithify doctor` tells what is missing");
+}
+
 void check_stream(const Session& session, const std::string& name) {
   if (name != k_stream) return;
   if (session.options().json)
@@ -145,17 +152,6 @@ void check_stream(const Session& session, const std::string& name) {
 
 std::string files_text(std::uint64_t files) {
   return files == 1 ? "1 file" : fmt::format("{} files", files);
-}
-
-std::string owners_of_caches(const Session& session) {
-  if (!session.options().inside.empty()) return session.options().inside;
-  const SandboxProbe& probe = probe_sandbox();
-  if (probe.level == SandboxLevel::none) {
-    throw oci::Error(oci::Errc::machine,
-                     "caches are for commands, and this machine runs none")
-        .add_hint("`lithify doctor` tells what is missing");
-  }
-  return cache_owners(probe.owners);
 }
 
 namespace {
@@ -209,6 +205,7 @@ std::vector<TravelledCache> read_archive(Session& session, const std::string& na
 int export_caches(Session& session) {
   const std::string& name = session.options().operands.at(1);
   check_stream(session, name);
+  require_commands(session);
   if (may_go_inside(session)) return run_inside(session);
   const Exported exported = write_archive(session, name);
   session.end_progress();
@@ -229,6 +226,7 @@ int export_caches(Session& session) {
 
 int import_caches(Session& session) {
   const std::string& name = session.options().operands.at(1);
+  require_commands(session);
   if (may_go_inside(session)) return run_inside(session);
   const std::vector<TravelledCache> caches =
       stoppable(session, [&] { return read_archive(session, name); });

@@ -14,10 +14,6 @@ namespace lithify {
 int export_caches(Session& session);
 int import_caches(Session& session);
 
-// Whose ids caches have that commands here use: cache_owners(). Errc::machine where no
-// command runs.
-std::string owners_of_caches(const Session& session);
-
 // "1 file", "812 files".
 std::string files_text(std::uint64_t files);
 

@@ -31,6 +31,12 @@ std::string take_inside(std::vector<std::string>& words) {
   return owners;
 }
 
+std::string owners_of_caches(const Session& session) {
+  if (!session.options().inside.empty()) return session.options().inside;
+  const SandboxProbe& probe = probe_sandbox();
+  return probe.level == SandboxLevel::none ? "" : cache_owners(probe.owners);
+}
+
 bool may_go_inside(const Session& session) {
   return session.options().inside.empty() && !session.is_root();
 }
@@ -39,7 +45,7 @@ int run_inside(Session& session) {
   const SandboxProbe& probe = probe_sandbox();
   const std::string program = fs::read_symlink("/proc/self/exe");
   std::vector<std::string> argv = {program, "internal", "inside",
-                                   cache_owners(probe.owners)};
+                                   owners_of_caches(session)};
   const std::vector<std::string>& words = session.options().words;
   argv.insert(argv.end(), words.begin(), words.end());
   std::vector<std::string> env;

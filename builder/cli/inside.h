@@ -15,6 +15,10 @@ namespace lithify {
 // OWNERS is cache_owners(). Takes the first three away; "" if they are not there.
 std::string take_inside(std::vector<std::string>& words);
 
+// Whose ids those caches have that commands here use: cache_owners(); empty where no
+// command runs.
+std::string owners_of_caches(const Session& session);
+
 // Whether there is an inside for us: root needs none, and who is there is there.
 bool may_go_inside(const Session& session);
 // Runs the command of this session there; returns its exit status. Throws Cancelled after

@@ -83,6 +83,19 @@ images:
       - run: busybox date +%s > /date
         clock: epoch
 """
+CACHE_PROJECT = """\
+lithify: 1
+project: warm
+sources:
+  src: {local: src}
+image:
+  from: scratch
+  steps:
+    - {copy: ., from: src, to: /bin}
+    - {symlink: /bin/sh, target: busybox}
+    - run: ": VERSION; echo run >> /c/runs; busybox wc -l < /c/runs > /runs"
+      mounts: [{cache: c, at: /c}]
+"""
 ROWS = (
     ("Docker's default, root", "L1",
      {"capabilities": DOCKER, "seccomp": docker_filter(DOCKER)}),
@@ -231,6 +244,39 @@ class SandboxInContainers(Scenario):
                 ran = self.contain(*words, "--rebuild-check", "commands", **container)
                 self.assertEqual(ran.returncode, 0, ran.stderr)
                 self.assertIn("check  2 commands performed twice", ran.stderr)
+
+    def test_caches_travel_from_row_to_row(self):
+        """README, "Caches of commands": what one kind of machine exports another imports."""
+        project = self.folder / "rootfs/w/project"
+        (project / "src").mkdir(parents=True)
+        shutil.copy("/bin/busybox", project / "src/busybox")
+        shutil.copy(LITHIFY, self.folder / "rootfs/tool/lithify")
+        runs = 0
+        for number, (name, level, container) in enumerate(ROWS):
+            with self.subTest(name):
+                (project / "lithify.yaml").write_text(
+                    CACHE_PROJECT.replace("VERSION", str(number)))
+                owner = container.get("uid", 0)
+                for path in [project.parent, project, *project.rglob("*")]:
+                    os.lchown(path, owner, owner)
+                words = ["/usr/bin/env", f"LITHIFY_STORE=/w/warm{number}", "/tool/lithify",
+                         "-q", "-C", "/w/project"]
+                if level == "L0":
+                    ran = self.contain(*words, "cache", "import", "c", **container)
+                    self.assertEqual(ran.returncode, 7, ran.stderr)
+                    self.assertIn("this machine runs none", ran.stderr)
+                    continue
+                if runs > 0:
+                    ran = self.contain(*words, "cache", "import", "c", **container)
+                    self.assertEqual(ran.returncode, 0, ran.stderr)
+                ran = self.contain(*words, "build", "--output", "tar=out.tar", **container)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+                runs += 1
+                seen = self.run_program("tar", "-xOf", project / "out.tar", "runs")
+                self.assertEqual(seen, f"{runs}\n")
+                ran = self.contain(*words, "cache", "export", "c", **container)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertEqual(runs, 4)
 
 
 if __name__ == "__main__":
