@@ -1,6 +1,9 @@
 #include "builder/cli/inside.h"
 
+#include <csignal>
 #include <filesystem>
+
+#include <fmt/format.h>
 
 #include "oci/base/error.h"
 
@@ -20,6 +23,12 @@ void tidy_up(const Session& session, const SandboxProbe& probe,
   remove_dead_work(session.store_path() / "work", [&](const fs::path& work) {
     return remove_laid_out(work, probe, program);
   });
+}
+
+// By anything but what it ends with in order: Ctrl-C, SIGTERM, a reader that went away.
+bool was_killed(int status) {
+  return status > 128 && status != 128 + SIGINT && status != 128 + SIGTERM &&
+         status != exits::k_reader_gone;
 }
 
 }  // namespace
@@ -51,15 +60,23 @@ int run_inside(Session& session) {
   std::vector<std::string> env;
   for (const auto& [name, value] : session.environment())
     env.push_back(name + "=" + value);
-  session.leave_printing();
+  int status = 0;
   try {
-    const int status = run_as_owner(probe.owners, argv, env, session.stop());
-    if (status > 128) tidy_up(session, probe, program);
-    return status;
+    status = run_as_owner(probe.owners, argv, env, session.stop());
   } catch (const oci::Cancelled&) {
     tidy_up(session, probe, program);
     throw;
   }
+  if (was_killed(status)) {
+    tidy_up(session, probe, program);
+    throw oci::Error(oci::Errc::machine,
+                     fmt::format("the half of lithify that has the sandbox's ids was "
+                                 "killed by signal {}",
+                                 status - 128))
+        .add_note("something outside killed it, often for want of memory");
+  }
+  session.leave_printing();  // it has told all there is to tell
+  return status;
 }
 
 }  // namespace lithify

@@ -14,6 +14,7 @@
 #include "oci/base/stoppable_sink.h"
 #include "oci/layer/tar.h"
 #include "oci/layer/zstd_stream.h"
+#include "oci/store/temporary_file.h"
 
 #include "builder/plan/suggest.h"
 #include "builder/run/cache_archive.h"
@@ -222,6 +223,7 @@ std::vector<TravelledCache> pack_caches(const CachesOf& which, oci::Sink& to,
       packing.warn(
           fmt::format("waiting for a command that uses the cache {}", cache.name.str()));
     });
+    oci::make_directories(cache.data());  // a killed command of L1 took it along
     travelled.push_back(
         CachePacker(tar, which.ids, packing, stop).pack(cache.name, cache.data()));
     packing.end(oci::Outcome::done);

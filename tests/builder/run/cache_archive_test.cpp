@@ -319,6 +319,15 @@ TEST_CASE("what a cache cannot take along is left out, and said") {
   CHECK(names_below(to.cache("c").data()) == std::vector<std::string>{"kept"});
 }
 
+TEST_CASE("a cache that has lost its directory is an empty one") {
+  Store from;
+  fs::remove(from.cache("c").data());
+  Store to;
+  write(to.cache("c").data() / "mine", "mine");
+  to.import(from.exported());
+  CHECK(fs::is_empty(to.cache("c").data()));
+}
+
 TEST_CASE("an archive of no caches is one") {
   Store from;
   Store to;
