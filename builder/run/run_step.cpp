@@ -300,6 +300,11 @@ class RunStepWork {
           "be given to anybody else");
       if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.front().cure);
     }
+    if (probe_.level == SandboxLevel::chroot) {
+      error.add_note(
+          "in the sandbox that this machine allows (L1) there is no /proc, which some "
+          "programs want");
+    }
     if (root.is_overlay() && (says("ross-device link") || says("EXDEV"))) {
       error.add_note(
           "a directory of the base cannot be renamed where the root is an overlay");

@@ -2,18 +2,19 @@
 // every new system call that a C library starts to use.
 #include "builder/sandbox/call_filter.h"
 
-#include <array>
 #include <cerrno>
 #include <ctime>
 #include <fcntl.h>
 #include <initializer_list>
 #include <linux/futex.h>
+#include <map>
 #include <mutex>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 #include <seccomp.h>
 
@@ -153,7 +154,7 @@ void trace_clock(Filter& filter) {
   filter.trace(TracedCall::futex, "futex", {real});
 }
 
-std::string make(Sockets sockets, Traced traced) {
+std::string make(Sockets sockets, const Traced& traced) {
   Filter filter;
   for (const char* name : k_refused)
     filter.refuse(name, EPERM);
@@ -167,20 +168,22 @@ std::string make(Sockets sockets, Traced traced) {
     filter.refuse_if("ioctl", EPERM, SCMP_A1_32(SCMP_CMP_EQ, request));
   refuse_sockets(filter, sockets);
   refuse_personalities(filter);
-  if (traced != Traced::nothing) trace_clock(filter);
-  if (traced == Traced::clock_and_directories)
-    filter.trace(TracedCall::getdents64, "getdents64", {});
+  if (traced.clock) trace_clock(filter);
+  if (traced.directories) filter.trace(TracedCall::getdents64, "getdents64", {});
+  if (traced.links) {
+    filter.trace(TracedCall::readlink, "readlink", {});
+    filter.trace(TracedCall::readlinkat, "readlinkat", {});
+  }
   return filter.instructions();
 }
 
 }  // namespace
 
-const std::string& call_filter(Sockets sockets, Traced traced) {
+const std::string& call_filter(Sockets sockets, const Traced& traced) {
   static std::mutex mutex;
-  static std::array<std::array<std::string, 3>, 3> made;
+  static std::map<std::pair<Sockets, Traced>, std::string> made;
   const std::lock_guard lock(mutex);
-  std::string& one =
-      made[static_cast<std::size_t>(sockets)][static_cast<std::size_t>(traced)];
+  std::string& one = made[{sockets, traced}];
   if (one.empty()) one = make(sockets, traced);
   return one;
 }

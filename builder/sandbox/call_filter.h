@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,10 +17,13 @@ enum class Sockets {
 };
 
 // Which calls stop the program for its tracer (tracer.h). Where there is none, they fail.
-enum class Traced {
-  nothing,
-  clock,  // what tells the time of day, or waits for one
-  clock_and_directories,
+struct Traced {
+  bool clock = false;        // what tells the time of day, or waits for one
+  bool directories = false;  // what lists one
+  bool links = false;        // what reads one
+
+  bool any() const { return clock || directories || links; }
+  auto operator<=>(const Traced&) const = default;
 };
 // Which of them it is that stopped: what seccomp(2) hands to the tracer.
 enum class TracedCall : std::uint16_t {
@@ -29,12 +33,14 @@ enum class TracedCall : std::uint16_t {
   futex,            // that waits for a time of day
   clock_nanosleep,  // likewise
   getdents64,
+  readlink,
+  readlinkat,
 };
 
 // The instructions (struct sock_filter) that seccomp(2) takes. Made once for each choice
 // in the life of this process; making one costs as much as starting three sandboxes. Any
 // thread. Errc::internal if libseccomp refuses.
-const std::string& call_filter(Sockets sockets, Traced traced = Traced::nothing);
+const std::string& call_filter(Sockets sockets, const Traced& traced = {});
 
 // The names of the system calls that are refused whatever their arguments, of those that
 // this machine's libseccomp knows.

@@ -13,6 +13,7 @@
 
 #include "builder/sandbox/call_filter.h"
 #include "builder/sandbox/launcher/wire.h"
+#include "builder/sandbox/tracer.h"
 
 namespace lithify {
 
@@ -146,8 +147,9 @@ bool has_scopes() {
 }
 
 Traced traced_calls(const SandboxPlan& plan) {
-  if (plan.reversed_directories) return Traced::clock_and_directories;
-  return plan.clock ? Traced::clock : Traced::nothing;
+  return {.clock = plan.clock.has_value(),
+          .directories = plan.reversed_directories,
+          .links = tells_links(plan)};
 }
 
 // Instructions of eight bytes, aligned as the reader wants them.
@@ -170,7 +172,7 @@ std::uint32_t flags_of(const SandboxPlan& plan) {
   if (plan.network == SandboxNetwork::host) flags |= k_wire_host_network;
   if (plan.fixed_addresses) flags |= k_wire_fixed_addresses;
   if (plan.terminal) flags |= k_wire_terminal;
-  if (traced_calls(plan) != Traced::nothing) flags |= k_wire_traced;
+  if (traced_calls(plan).any()) flags |= k_wire_traced;
   return flags;
 }
 

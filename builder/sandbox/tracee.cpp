@@ -151,6 +151,23 @@ bool Tracee::read(std::uint64_t address, void* to, std::size_t size) const {
   return move(id_, address, {to, size}, Direction::read);
 }
 
+std::optional<std::string> Tracee::read_text(std::uint64_t address,
+                                             std::size_t limit) const {
+  std::string text;
+  while (text.size() < limit) {
+    // What lies behind the end of the text may not be readable.
+    const std::uint64_t at = address + text.size();
+    const std::size_t size =
+        std::min<std::size_t>(k_page - at % k_page, limit - text.size());
+    std::string part(size, '\0');
+    if (!read(at, part.data(), size)) return std::nullopt;
+    const std::size_t end = part.find('\0');
+    text += part.substr(0, end);
+    if (end != std::string::npos) break;
+  }
+  return text;
+}
+
 bool Tracee::write(std::uint64_t address, const void* from, std::size_t size) const {
   return move(id_, address, {const_cast<void*>(from), size}, Direction::write);
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <sys/types.h>
 
 namespace lithify {
@@ -34,6 +35,8 @@ class Tracee {
   std::optional<std::uint64_t> stack_pointer() const;
 
   bool read(std::uint64_t address, void* to, std::size_t size) const;
+  // A text that ends with a zero, the first `limit` bytes of it.
+  std::optional<std::string> read_text(std::uint64_t address, std::size_t limit) const;
   bool write(std::uint64_t address, const void* from, std::size_t size) const;
 
   // Right after execve: the program does not find the page from which it would read the

@@ -7,16 +7,19 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <linux/futex.h>
 #include <map>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 #include "oci/base/error.h"
 
 #include "builder/sandbox/call_filter.h"
+#include "builder/sandbox/own_links.h"
 #include "builder/sandbox/tracee.h"
 
 namespace lithify {
@@ -31,6 +34,7 @@ constexpr long k_options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
                            PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP;
 constexpr std::uint64_t k_below_stack = 512;  // beyond what a leaf function may use
 constexpr std::size_t k_most_entries = 1 << 20;
+constexpr std::size_t k_longest_link = 32;       // "/proc/self/fd/" and a number
 constexpr std::int64_t k_latest = 253402300799;  // 9999-12-31T23:59:59Z
 
 struct Moment {
@@ -42,6 +46,27 @@ Moment now() {
   timespec time = {};
   ::clock_gettime(CLOCK_REALTIME, &time);
   return {time.tv_sec, time.tv_nsec};
+}
+
+std::string real_path(const std::string& path) {
+  std::error_code problem;
+  const std::filesystem::path real = std::filesystem::canonical(path, problem);
+  return problem ? path : real.string();
+}
+
+// Whether the kernel lets us trace what we have started.
+bool may_trace() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;)
+      ::pause();
+  }
+  if (child < 0) return false;
+  const bool may = ::ptrace(PTRACE_SEIZE, child, nullptr, PTRACE_O_EXITKILL) == 0;
+  ::kill(child, SIGKILL);
+  while (::waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
+  return may;
 }
 
 // struct linux_dirent64 begins with inode and position, eight bytes each, and the length
@@ -74,7 +99,9 @@ void reverse_entries(std::vector<char>& entries) {
 class Watch {
  public:
   Watch(const SandboxPlan& plan, std::atomic<bool>& missed)
-      : clock_(plan.clock), missed_(missed) {}
+      : clock_(plan.clock),
+        root_(tells_links(plan) ? real_path(plan.root) : ""),
+        missed_(missed) {}
 
   // Returns when no tracee is left.
   void run(pid_t program) {
@@ -156,6 +183,10 @@ class Watch {
       case TracedCall::getdents64:
         open_[tracee.id()] = {.entries = call->arguments[1]};
         return await_result(tracee);
+      case TracedCall::readlink:
+        return tell_link(tracee, &call->arguments[0]);
+      case TracedCall::readlinkat:
+        return tell_link(tracee, &call->arguments[1]);
     }
     go_on(tracee);
   }
@@ -229,6 +260,18 @@ class Watch {
     go_on(tracee);
   }
 
+  // Arguments: the path, a buffer and its size.
+  void tell_link(Tracee tracee, const std::uint64_t* arguments) const {
+    const auto path = tracee.read_text(arguments[0], k_longest_link);
+    const auto found = path ? own_link(tracee.id(), *path, root_) : std::nullopt;
+    if (found && arguments[2] > 0) {
+      const std::size_t size = std::min<std::size_t>(found->size(), arguments[2]);
+      const bool wrote = tracee.write(arguments[1], found->data(), size);
+      tracee.answer(wrote ? static_cast<std::int64_t>(size) : -EFAULT);
+    }
+    go_on(tracee);
+  }
+
   // The time that is waited for lies in memory of the program's own, which may be
   // constant; so the call gets another one.
   void translate(Tracee tracee, unsigned number, std::uint64_t address) {
@@ -250,6 +293,7 @@ class Watch {
   }
 
   const std::optional<SandboxClock> clock_;
+  const std::string root_;  // of programs without a /proc
   std::atomic<bool>& missed_;
   std::map<pid_t, Open> open_;
   pid_t held_ = 0;
@@ -280,5 +324,12 @@ Tracer::Tracer(pid_t program, const SandboxPlan& plan) {
 }
 
 Tracer::~Tracer() = default;
+
+bool tells_links(const SandboxPlan& plan) {
+  // Of another user's program we may see nothing, without CAP_SYS_PTRACE.
+  if (plan.level != SandboxLevel::chroot || plan.uid != 0) return false;
+  static const bool may = may_trace();
+  return may;
+}
 
 }  // namespace lithify

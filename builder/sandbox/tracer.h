@@ -1,5 +1,5 @@
-// Tracer: tells a sandbox's programs another time of day than the real one, and the names
-// in directories in another order.
+// Tracer: tells a sandbox's programs another time of day than the real one, the names in
+// directories in another order, and where they are themselves.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -23,6 +23,8 @@ namespace lithify {
 // Not answered: times of files, /proc, sockets' time stamps, timers set to a time of day
 // by timerfd or timer_settime. A time to wait until, of a futex or clock_nanosleep, is
 // translated.
+// Where there is no /proc (L1), it also tells programs what the links of /proc/self are
+// that lead to themselves, since compilers find their libraries by them.
 class Tracer {
  public:
   // Traces the process, which stops itself or has (k_wire_held), and all that comes from
@@ -41,5 +43,9 @@ class Tracer {
   std::atomic<bool> missed_ = false;
   std::jthread thread_;
 };
+
+// Whether programs of the plan are told of those links: there is no /proc, and the kernel
+// lets us trace, which is found out by doing it once. Any thread.
+bool tells_links(const SandboxPlan& plan);
 
 }  // namespace lithify

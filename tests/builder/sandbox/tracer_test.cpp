@@ -1,4 +1,5 @@
-// What a program is told of the time and of directories, at every level, with busybox.
+// What a program is told of the time, of directories and of itself, at every level, with
+// busybox.
 #include "builder/sandbox/tracer.h"
 
 #include <algorithm>
@@ -140,6 +141,29 @@ TEST_CASE("a program with a dynamic C library gets the told time, too") {
   });
 }
 #endif
+
+TEST_CASE("a program finds itself, where there is no /proc, too") {
+  at_each_level([](const SandboxProbe& probe, const Root& root) {
+    if (probe.mounts && !probe.fresh_proc) return;  // the outer one knows other processes
+    SandboxPlan plan = plan_for(
+        probe, root,
+        "cd /bin; for i in exe cwd root; do busybox readlink /proc/self/$i; done; "
+        "busybox readlink sh; busybox readlink /proc/self/fd/9 || echo none; "
+        "busybox readlink /proc/self/fd/0; exec 5</bin/cat; busybox readlink "
+        "/proc/self/fd/5");
+    CHECK(output_of(plan) ==
+          "/bin/busybox\n/bin\n/\nbusybox\nnone\n/dev/null\n/bin/busybox\n");
+  });
+}
+
+TEST_CASE("another user's program reads links, where there is no /proc, too") {
+  at_each_level([](const SandboxProbe& probe, const Root& root) {
+    if (probe.owners.uid.count == 1) return;
+    SandboxPlan plan = plan_for(probe, root, "busybox readlink /bin/sh");
+    plan.uid = plan.gid = 1000;
+    CHECK(output_of(plan) == "busybox\n");
+  });
+}
 
 TEST_CASE("a clock that runs is as far from the real one as was asked") {
   at_each_level([](const SandboxProbe& probe, const Root& root) {
