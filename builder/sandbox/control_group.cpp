@@ -185,7 +185,8 @@ std::optional<OwnGroup> own_group(std::string_view mountinfo, std::string_view c
   while (!mountinfo.empty()) {
     const auto found = cgroup_mount(take_line(mountinfo));
     if (!found) continue;
-    const std::string_view root = found->path == "/" ? "" : found->path;
+    std::string_view root = found->path;
+    if (root == "/") root = "";
     if (!own->starts_with(root)) continue;
     const std::string_view rest = own->substr(root.size());
     if (rest.empty() || rest.front() == '/')
