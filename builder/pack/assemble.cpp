@@ -8,6 +8,7 @@
 
 #include "oci/base/json.h"
 #include "oci/image/manifest.h"
+#include "oci/image/manifest_graph.h"
 
 #include "builder/pack/image_config.h"
 #include "builder/pack/layering.h"
@@ -58,13 +59,6 @@ void complete_history(oci::ImageConfig& config, std::size_t layers) {
 std::string registry_of(const BaseImage& base) {
   constexpr std::string_view k_prefix = "image:";
   return base.location.starts_with(k_prefix) ? base.location.substr(k_prefix.size()) : "";
-}
-
-oci::Descriptor put_document(oci::Repository& to, std::string_view text,
-                             std::string_view type) {
-  oci::Descriptor which = oci::describe(text, type);
-  to.put_manifest(which, oci::as_bytes(text));
-  return which;
 }
 
 class Packer {
@@ -175,7 +169,7 @@ class Packer {
     for (const PackedLayer& layer : layers)
       manifest.layers.push_back(layer.blob);
     manifest.annotations = annotations_;
-    return put_document(context_.to, manifest.str(), media::k_manifest);
+    return oci::put_document(context_.to, manifest.str(), media::k_manifest);
   }
 
   oci::Descriptor write_index(const std::vector<PackedVariant>& variants) {
@@ -186,7 +180,7 @@ class Packer {
       index.manifests.push_back(std::move(entry));
     }
     index.annotations = annotations_;
-    return put_document(context_.to, index.str(), media::k_index);
+    return oci::put_document(context_.to, index.str(), media::k_index);
   }
 
   const ImagePlan& plan_;

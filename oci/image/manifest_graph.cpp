@@ -92,6 +92,13 @@ void write_manifest(BlobStore& to, const Descriptor& which, Bytes content) {
   writer->commit();
 }
 
+Descriptor put_document(Repository& to, std::string_view text,
+                        std::string_view media_type) {
+  Descriptor which = describe(text, media_type);
+  to.put_manifest(which, as_bytes(text));
+  return which;
+}
+
 std::vector<Descriptor> closure(const Repository& of, const Descriptor& root) {
   Walk walk(of);
   walk.visit(root, 0);

@@ -37,6 +37,10 @@ void check_manifest(const Descriptor& which, Bytes content);
 std::string read_manifest(const BlobStore& from, const Descriptor& which);
 void write_manifest(BlobStore& to, const Descriptor& which, Bytes content);
 
+// A manifest's or an index's text, put under the name that describes it.
+Descriptor put_document(Repository& to, std::string_view text,
+                        std::string_view media_type);
+
 // Everything reachable from `root`, children before parents, each once.
 std::vector<Descriptor> closure(const Repository& of, const Descriptor& root);
 

@@ -20,13 +20,6 @@ constexpr const char* k_about = "vnd.docker.reference.digest";
 constexpr const char* k_predicate_type = "in-toto.io/predicate-type";
 constexpr std::string_view k_statement_type = "application/vnd.in-toto+json";
 
-Descriptor put_document(Repository& to, const std::string& text,
-                        std::string_view media_type) {
-  Descriptor which = describe(text, media_type);
-  to.put_manifest(which, as_bytes(text));
-  return which;
-}
-
 // With an image's configuration: the form that names no subject, so that registries which
 // list referrers do not list it, and those which do not need no tag for it.
 Descriptor put_attestation(Repository& to, const IndexAttestation& attestation) {

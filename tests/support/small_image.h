@@ -6,14 +6,7 @@
 #include <string>
 
 #include "oci/image/manifest.h"
-#include "oci/image/repository.h"
-
-inline oci::Descriptor put_document(oci::Repository& to, const std::string& text,
-                                    std::string_view media_type) {
-  oci::Descriptor which = oci::describe(text, media_type);
-  to.put_manifest(which, oci::as_bytes(text));
-  return which;
-}
+#include "oci/image/manifest_graph.h"
 
 // A tar of one regular file, two zero blocks at the end: what `tar` would need to print.
 inline std::string small_tar(const std::string& name, const std::string& content) {
@@ -61,7 +54,7 @@ inline oci::Descriptor put_small_image(oci::Repository& to, const std::string& n
       "",
       oci::describe(text, oci::media_type::k_config),
       {{std::string(oci::media_type::k_layer), layer.digest, layer.size}}};
-  return put_document(to, manifest.str(), oci::media_type::k_manifest);
+  return oci::put_document(to, manifest.str(), oci::media_type::k_manifest);
 }
 
 // Two platforms.
@@ -72,5 +65,5 @@ inline oci::Descriptor put_small_index(oci::Repository& to, const std::string& n
     image.platform = oci::Platform{"linux", architecture, ""};
     index.manifests.push_back(image);
   }
-  return put_document(to, index.str(), oci::media_type::k_index);
+  return oci::put_document(to, index.str(), oci::media_type::k_index);
 }
