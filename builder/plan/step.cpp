@@ -55,7 +55,7 @@ class Namer {
         .field("pinned", run.pinned)
         .field("mtime", run.mtime)
         .field("epoch", run.epoch)
-        .field("drop_private_keys", run.drop_private_keys)
+        .field("maintainer_scripts", run.maintainer_scripts)
         .field("mounts", std::uint64_t{what.mounts.size()});
     for (const RunMount& mount : what.mounts)
       name(mount);

@@ -62,7 +62,7 @@ struct Run {
   std::int64_t epoch = 315532800;     // SOURCE_DATE_EPOCH, and clock: epoch
   // It runs maintainer scripts: keys and databases that they make unasked go. Else
   // private keys are refused and databases stay.
-  bool drop_private_keys = false;
+  bool maintainer_scripts = false;
   // What the lock calls the result (LockedOutput::key); empty unless network: pinned. Not
   // in the key.
   std::string lock_key = {};

@@ -214,7 +214,7 @@ class Lowering {
     run.mount_inputs = {0};
     run.mtime = mtime;
     run.epoch = epoch_;
-    run.drop_private_keys = true;
+    run.maintainer_scripts = true;
     return run;
   }
 

@@ -78,7 +78,7 @@ class Normaliser {
   Normalised run() {
     for (const Dropped& rule : k_dropped)
       drop(rule);
-    if (request_.drop_private_keys) {
+    if (request_.maintainer_scripts) {
       for (const Dropped& rule : k_clusters)
         drop_with_contents(rule);
     }
@@ -290,7 +290,7 @@ class Normaliser {
     std::vector<std::string> keys;
     for (const auto& [path, node] : nodes_) {
       if (!is_private_key(path, node)) continue;
-      if (!request_.drop_private_keys) refuse_key(path);
+      if (!request_.maintainer_scripts) refuse_key(path);
       keys.push_back(path);
     }
     for (const std::string& key : keys) {

@@ -18,7 +18,7 @@ struct NormaliseRequest {
   std::int64_t mtime = k_constant_time;
   // Maintainer scripts make keys and databases on their own: these go. A person's keys
   // are refused, and his databases stay.
-  bool drop_private_keys = false;
+  bool maintainer_scripts = false;
 };
 
 struct Normalised {

@@ -201,13 +201,14 @@ class RunStepWork {
 
   void require_sandbox() const {
     // Packages have files of many owners, and dpkg fails late and tells it badly.
-    const bool scripts = run_.drop_private_keys;
-    const bool lacking = probe_.level == SandboxLevel::none ||
-                         (scripts && probe_.level == SandboxLevel::single_id);
+    const bool lacking =
+        probe_.level == SandboxLevel::none ||
+        (run_.maintainer_scripts && probe_.level == SandboxLevel::single_id);
     if (!lacking) return;
     Error error(Errc::machine,
-                scripts ? "maintainer scripts cannot run here: they give files away"
-                        : "no command can be run on this machine");
+                run_.maintainer_scripts
+                    ? "maintainer scripts cannot run here: they give files away"
+                    : "no command can be run on this machine");
     for (const SandboxRemedy& remedy : probe_.remedies)
       error.add_note(fmt::format("missing: {}", remedy.missing));
     if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.back().cure);
@@ -341,7 +342,7 @@ class RunStepWork {
     if (!run_.what.outputs.empty()) change = outputs_of(change, below);
     Normalised normalised = normalise(
         std::move(change),
-        {below, run_.what.unnormalised, run_.mtime, run_.drop_private_keys}, store_);
+        {below, run_.what.unnormalised, run_.mtime, run_.maintainer_scripts}, store_);
     for (const std::string& note : normalised.notes)
       activity.output(note + "\n");
     check_pinned(normalised.change);

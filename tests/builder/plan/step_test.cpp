@@ -89,7 +89,7 @@ TEST_CASE("every field of a command is part of the key") {
                                  [](Run& r) { r.pinned = oci::Digest::of("x"); },
                                  [](Run& r) { r.mtime = 1; },
                                  [](Run& r) { r.epoch = 1; },
-                                 [](Run& r) { r.drop_private_keys = true; }});
+                                 [](Run& r) { r.maintainer_scripts = true; }});
 }
 
 TEST_CASE("every field of a mount is part of the key, and where it comes from is not") {

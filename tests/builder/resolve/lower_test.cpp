@@ -119,7 +119,7 @@ TEST_CASE("packages whose scripts run become fetches, files for dpkg and one com
   const Run& run = std::get<Run>(command.operation);
   CHECK(command.below == 2);
   CHECK(command.inputs.back() == both.inputs[0]);
-  CHECK(run.drop_private_keys);
+  CHECK(run.maintainer_scripts);
   CHECK(run.what.unnormalised == std::vector<std::string>{"logs"});
   CHECK(run.what.env.at("DEBIAN_FRONTEND") == "noninteractive");
   const Step& archives = plan.graph.step(command.inputs.at(run.mount_inputs.at(0)));
