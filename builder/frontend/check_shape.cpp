@@ -13,6 +13,16 @@ namespace lithify {
 
 namespace {
 
+// The first sentence of a description, in the shape of a hint.
+std::string as_hint(std::string_view description) {
+  std::string hint(description.substr(0, description.find(". ")));
+  if (hint.ends_with('.')) hint.pop_back();
+  const bool plain_word = hint.size() > 1 && hint[0] >= 'A' && hint[0] <= 'Z' &&
+                          (hint[1] < 'A' || hint[1] > 'Z');
+  if (plain_word) hint[0] = static_cast<char>(hint[0] - 'A' + 'a');
+  return hint;
+}
+
 using Form = Shape::Form;
 
 std::string_view kind_name(const YamlNode& node) {
@@ -201,7 +211,8 @@ class Checker {
       oci::Error error = offence(code::k_missing_field, node.place(),
                                  fmt::format("{} needs `{}`", where, field.name),
                                  fmt::format("no `{}` here", field.name));
-      error.add_hint(fmt::format("add `{}: …`: {}", field.name, field.description));
+      error.add_hint(
+          fmt::format("add `{}: …`: {}", field.name, as_hint(field.description)));
       problems_.error(std::move(error));
     }
   }
