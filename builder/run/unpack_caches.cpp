@@ -214,20 +214,38 @@ class Unpacking {
   }
 
   std::vector<TravelledCache> put_in_place() {
+    std::vector<CacheMount> caches;
     for (const TravelledCache& one : made_) {
-      const CacheMount cache = cache_mount(which_.directory, one.name, which_.owners);
-      make_cache(cache, nullptr);
-      const oci::Fd held = lock_cache(cache, CacheUse::alone, stop_, [&] {
-        activity_.warn(
-            fmt::format("waiting for a command that uses the cache {}", one.name.str()));
-      });
-      replace_cache(cache, place_of(one.name));
+      caches.push_back(cache_mount(which_.directory, one.name, which_.owners));
+      make_cache(caches.back(), nullptr);
     }
+    const std::vector<oci::Fd> held = take_all(caches);
+    for (const CacheMount& cache : caches)
+      replace_cache(cache, place_of(cache.name));
     return std::move(made_);
   }
 
  private:
   fs::path place_of(const CacheName& name) const { return directory_ / name.str(); }
+
+  // All or none, since a command may hold one and wait for another.
+  std::vector<oci::Fd> take_all(const std::vector<CacheMount>& caches) const {
+    for (;;) {
+      std::vector<oci::Fd> held;
+      const auto busy =
+          std::find_if(caches.begin(), caches.end(), [&](const CacheMount& cache) {
+            std::optional<oci::Fd> lock = try_lock_cache(cache);
+            if (lock) held.push_back(std::move(*lock));
+            return !lock;
+          });
+      if (busy == caches.end()) return held;
+      held.clear();
+      lock_cache(*busy, CacheUse::alone, stop_, [&] {
+        activity_.warn(fmt::format("waiting for a command that uses the cache {}",
+                                   busy->name.str()));
+      });
+    }
+  }
 
   void begin(const CacheName& name) {
     end();

@@ -62,9 +62,9 @@ class CacheUnpacker {
 };
 
 // Unpacks the archive below `work`, and when all of it was read and is whole, puts its
-// caches in the place of those with the same names, each as a whole and each while no
-// command uses it, which is waited for. What fails or is stopped before leaves every
-// cache as it was. Other caches stay. `which.only` chooses by id; Errc::not_found, with
+// caches in the place of those with the same names, each as a whole, when no command uses
+// any of them, which is waited for. What fails or is stopped before leaves every cache as
+// it was. Other caches stay. `which.only` chooses by id; Errc::not_found, with
 // the ids that the archive has, if it does not have one of them. Needs to be root, or the
 // root of the sandbox's ids.
 std::vector<TravelledCache> unpack_caches(const CachesOf& which,

@@ -1,106 +1,20 @@
-// cache_archive: caches travel whole, and a stranger's archive goes nowhere else.
+// cache_archive: caches travel whole.
 #include "builder/run/cache_archive.h"
 
-#include <algorithm>
+#include <chrono>
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
-#include <functional>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
-#include "oci/base/error.h"
-#include "oci/layer/tar.h"
-
-#include "builder/run/pack_caches.h"
-#include "builder/run/unpack_caches.h"
-
-#include "tests/support/catch.h"
-#include "tests/support/golden.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/builder/run/cache_store.h"
 #include "tests/support/warnings.h"
 
-namespace fs = std::filesystem;
-using lithify::CacheArchiveReader;
-using lithify::CacheIndex;
-using lithify::CacheMount;
+using namespace cache_test;
 using lithify::CacheName;
-using lithify::CachesOf;
-using lithify::TravelledCache;
 using lithify::testing::Warnings;
-using oci::Entry;
-using oci::FileType;
 
 namespace {
-
-constexpr const char* k_owners = "0-65536";
-
-// Who runs the tests may be anybody: for him, files are his or nobody's.
-lithify::OwnerMap ids_of_tester() {
-  const bool root = ::geteuid() == 0;
-  return {{::geteuid(), 1, root ? 65536U : 1U}, {::getegid(), 1, root ? 65536U : 1U}};
-}
-
-void write(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path) << text;
-}
-
-std::string text_of(const fs::path& path) {
-  return oci::read_file(path, 1 << 20);
-}
-
-void set_time(const fs::path& path, std::int64_t seconds, long nanoseconds) {
-  const timespec times[2] = {{0, UTIME_OMIT},
-                             {static_cast<time_t>(seconds), nanoseconds}};
-  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0);
-}
-
-struct stat status_of(const fs::path& path) {
-  struct stat status {};
-  INFO(path.string());
-  REQUIRE(::lstat(path.c_str(), &status) == 0);
-  return status;
-}
-
-// A store as far as caches are concerned.
-struct Store {
-  TemporaryDirectory directory;
-  oci::SilentReporter silent;
-  std::stop_source stop;
-
-  fs::path work() const { return directory.path() / "work"; }
-  CachesOf which(std::vector<std::string> only = {}) const {
-    return {directory.path() / "caches", k_owners, ids_of_tester(), std::move(only)};
-  }
-  CacheMount cache(const std::string& id, unsigned number = 0) const {
-    CacheMount made = lithify::cache_mount(which().directory, {id, number}, k_owners);
-    lithify::make_cache(made, nullptr);
-    return made;
-  }
-  std::string exported(std::vector<std::string> only = {}, unsigned threads = 1) {
-    oci::WorkerPool workers(threads);
-    oci::StringSink archive;
-    oci::Activity activity(silent, "export");
-    lithify::pack_caches(which(std::move(only)), archive, workers, activity,
-                         stop.get_token());
-    return std::move(archive.text);
-  }
-  std::vector<TravelledCache> import(std::string archive,
-                                     std::vector<std::string> only = {}) {
-    return import(std::move(archive), std::move(only), silent);
-  }
-  std::vector<TravelledCache> import(std::string archive, std::vector<std::string> only,
-                                     oci::ProgressReporter& reporter) {
-    CacheArchiveReader reader(std::make_unique<oci::StringSource>(std::move(archive)),
-                              "a.tar.zst");
-    oci::Activity activity(reporter, "import");
-    return lithify::unpack_caches(which(std::move(only)), reader, work(), activity,
-                                  stop.get_token());
-  }
-  bool left_nothing() const { return !fs::exists(work()) || fs::is_empty(work()); }
-};
 
 // Everything that a build tool may leave behind.
 void fill(const fs::path& data) {
@@ -118,98 +32,6 @@ void fill(const fs::path& data) {
   REQUIRE(::chmod((data / "closed").c_str(), 0555) == 0);
   set_time(data / "closed", 1'500'000'000, 7);
   set_time(data, 1'400'000'000, 0);
-}
-
-// A tar that says what it is told.
-class Forged {
- public:
-  explicit Forged(const std::string& index = R"({"caches":[{"id":"c"}],"format":1})") {
-    file(std::string(CacheIndex::k_member), index);
-  }
-  Forged& add(const Entry& entry) {
-    tar_ += oci::tar_header(entry, oci::TarOf::files);
-    return *this;
-  }
-  Forged& directory(const std::string& path) {
-    return add(of(path, FileType::directory));
-  }
-  Forged& file(const std::string& path, const std::string& text) {
-    Entry entry = of(path, FileType::regular);
-    entry.size = text.size();
-    add(entry);
-    tar_ += text + std::string(oci::tar_padding(text.size()), '\0');
-    return *this;
-  }
-  Forged& link(const std::string& path, FileType type, const std::string& to) {
-    Entry entry = of(path, type);
-    entry.link = to;
-    return add(entry);
-  }
-  // What no Entry may have is written over: the name of the last member.
-  Forged& renamed(const std::string& name) {
-    const std::size_t header = tar_.size() - 512;
-    std::fill_n(tar_.begin() + static_cast<std::ptrdiff_t>(header), 100, '\0');
-    std::copy(name.begin(), name.end(),
-              tar_.begin() + static_cast<std::ptrdiff_t>(header));
-    return summed(header);
-  }
-  Forged& linked(const std::string& to) {
-    const std::size_t header = tar_.size() - 512;
-    std::fill_n(tar_.begin() + static_cast<std::ptrdiff_t>(header + 157), 100, '\0');
-    std::copy(to.begin(), to.end(),
-              tar_.begin() + static_cast<std::ptrdiff_t>(header + 157));
-    return summed(header);
-  }
-  std::string text() const { return tar_ + std::string(1024, '\0'); }
-  std::string cut() const { return tar_; }
-
-  static Entry of(const std::string& path, FileType type) {
-    Entry entry;
-    entry.path = path;
-    entry.type = type;
-    entry.attributes = {0755, 0, 0, 1'000'000'000, {}};
-    return entry;
-  }
-
- private:
-  Forged& summed(std::size_t header) {
-    std::fill_n(tar_.begin() + static_cast<std::ptrdiff_t>(header + 148), 8, ' ');
-    unsigned sum = 0;
-    for (std::size_t at = header; at < header + 512; ++at)
-      sum += static_cast<unsigned char>(tar_[at]);
-    char digits[8] = {};
-    std::snprintf(digits, sizeof digits, "%06o", sum);
-    std::copy_n(digits, 7, tar_.begin() + static_cast<std::ptrdiff_t>(header + 148));
-    return *this;
-  }
-  std::string tar_;
-};
-
-std::string told(const oci::Error& error) {
-  std::string text = error.what();
-  for (const std::string& note : error.notes())
-    text += "\n  note: " + note;
-  if (!error.hint().empty()) text += "\n  help: " + error.hint();
-  return text + "\n";
-}
-
-std::string refusal(Store& store, std::string archive,
-                    std::vector<std::string> only = {}) {
-  try {
-    store.import(std::move(archive), std::move(only));
-  } catch (const oci::Error& error) {
-    CHECK((error.code() == oci::Errc::bad_input || error.code() == oci::Errc::not_found));
-    return told(error);
-  }
-  return "no refusal\n";
-}
-
-std::vector<std::string> names_below(const fs::path& directory) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::recursive_directory_iterator(directory))
-    names.push_back(fs::relative(entry.path(), directory).string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 }  // namespace
@@ -351,115 +173,6 @@ TEST_CASE("who asks for a cache that is not there is told which are") {
         "a.tar.zst has no cache `npm`\n  note: it has ccache, go-build\n");
 }
 
-TEST_CASE("hostile archives are refused by name, and nothing of them stays") {
-  struct Case {
-    const char* title;
-    std::string archive;
-  };
-  const std::string c = "caches/c";
-  const auto begun = [&] { return Forged().directory(c); };
-  const auto device = [&](FileType type) {
-    return begun().add(Forged::of(c + "/x", type)).text();
-  };
-  const std::vector<Case> cases = {
-      {"nothing at all", ""},
-      {"no archive", "this is a text, and a short one"},
-      {"another tar", oci::tar_header(Forged::of("blobs", FileType::directory)) +
-                          std::string(1024, '\0')},
-      {"no JSON", Forged("no JSON").text()},
-      {"no format", Forged(R"({"caches":[]})").text()},
-      {"an older format", Forged(R"({"caches":[],"format":0})").text()},
-      {"a newer format", Forged(R"({"format":2,"stuff":[]})").text()},
-      {"a name that leads out", Forged(R"({"caches":[{"id":".."}],"format":1})").text()},
-      {"a number", Forged(R"({"caches":[{"id":"c","number":64}],"format":1})").text()},
-      {"twice the same",
-       Forged(R"({"caches":[{"id":"c"},{"id":"c"}],"format":1})").text()},
-      {"a cache without members", Forged().text()},
-      {"cut off between members", begun().file(c + "/x", "x").cut()},
-      {"cut off in a member",
-       begun().file(c + "/x", std::string(2000, 'x')).cut().substr(0, 3000)},
-      {"a member of no cache", begun().file("caches/d/x", "x").text()},
-      {"a file before its cache", Forged().file(c + "/x", "x").text()},
-      {"a cache that is a file", Forged().file(c, "x").text()},
-      {"a cache that is a symlink", Forged().link(c, FileType::symlink, "/etc").text()},
-      {"a cache twice", begun().directory(c).text()},
-      {"a way out", begun().directory(c + "/x").renamed(c + "/../../x/").text()},
-      {"a way out by a slash", begun().directory(c + "/x").renamed("/etc/x/").text()},
-      {"no order", begun().file(c + "/b", "").file(c + "/a", "").text()},
-      {"a name twice", begun().file(c + "/a", "").file(c + "/a", "").text()},
-      {"no parent", begun().file(c + "/a/b", "").text()},
-      {"a file as parent", begun().file(c + "/a", "").file(c + "/a/b", "").text()},
-      {"a symlink as parent",
-       begun().link(c + "/a", FileType::symlink, "/tmp").file(c + "/a/b", "").text()},
-      {"a link to nothing", begun().link(c + "/b", FileType::hardlink, c + "/a").text()},
-      {"a link to a directory",
-       begun().directory(c + "/a").link(c + "/b", FileType::hardlink, c + "/a").text()},
-      {"a link to a symlink", begun()
-                                  .link(c + "/a", FileType::symlink, "/etc/passwd")
-                                  .link(c + "/b", FileType::hardlink, c + "/a")
-                                  .text()},
-      {"a link through a symlink",
-       begun()
-           .link(c + "/a", FileType::symlink, "/etc")
-           .link(c + "/b", FileType::hardlink, c + "/a/passwd")
-           .text()},
-      {"a link out", begun()
-                         .file(c + "/a", "")
-                         .link(c + "/b", FileType::hardlink, c + "/a")
-                         .linked("../../../etc/passwd")
-                         .text()},
-      {"a link to another cache",
-       Forged(R"({"caches":[{"id":"b"},{"id":"c"}],"format":1})")
-           .directory("caches/b")
-           .file("caches/b/x", "")
-           .directory(c)
-           .link(c + "/x", FileType::hardlink, "caches/b/x")
-           .text()},
-      {"a device", device(FileType::char_device)},
-      {"a disk", device(FileType::block_device)},
-      {"a pipe", device(FileType::fifo)},
-  };
-  Store store;
-  write(store.cache("c").data() / "mine", "mine");
-  std::string all;
-  for (const Case& one : cases) {
-    all += std::string(one.title) + "\n" + refusal(store, one.archive) + "\n";
-    CHECK(names_below(store.cache("c").data()) == std::vector<std::string>{"mine"});
-    CHECK(store.left_nothing());
-  }
-  CHECK(all.find("no refusal") == std::string::npos);
-  check_golden("caches/hostile.txt", all);
-}
-
-TEST_CASE("limits hold for everything together") {
-  const std::string archive = Forged()
-                                  .directory("caches/c")
-                                  .file("caches/c/a", "12345")
-                                  .file("caches/c/b", "12345")
-                                  .text();
-  const auto read = [&](const oci::ArchiveLimits& limits) {
-    CacheArchiveReader reader(std::make_unique<oci::StringSource>(archive), "a", limits);
-    std::size_t members = 0;
-    while (reader.next())
-      ++members;
-    return members;
-  };
-  oci::ArchiveLimits limits = CacheArchiveReader::limits();
-  CHECK(read(limits) == 3);
-  limits.entries = 3;
-  limits.content = 10;
-  limits.depth = 3;
-  limits.path = 10;
-  CHECK(read(limits) == 3);
-  for (const auto& tighten : std::vector<std::function<void(oci::ArchiveLimits&)>>{
-           [](auto& l) { l.entries = 2; }, [](auto& l) { l.content = 9; },
-           [](auto& l) { l.depth = 2; }, [](auto& l) { l.path = 9; }}) {
-    oci::ArchiveLimits tight = limits;
-    tighten(tight);
-    CHECK_THROWS_AS(read(tight), oci::Error);
-  }
-}
-
 TEST_CASE("an archive that lost its end anywhere changes nothing") {
   Store from;
   fill(from.cache("c").data());
@@ -527,4 +240,24 @@ TEST_CASE("what a cache holds is counted once, also while it changes") {
   CHECK(usage.bytes == 7 + 0 + 14 + 10 + 2);
   CHECK(usage.all_seen);
   CHECK(lithify::usage_of(data / "nothing").files == 0);
+}
+
+TEST_CASE("an import takes all caches or none, and lets go of those it cannot use yet") {
+  Store from;
+  write(from.cache("a").data() / "new", "new");
+  write(from.cache("b").data() / "new", "new");
+  const std::string archive = from.exported();
+  Store to;
+  const CacheMount a = to.cache("a");
+  const CacheMount b = to.cache("b");
+  // A command that has b and comes to want a.
+  std::jthread command(
+      [&, held = lithify::lock_cache(b, lithify::CacheUse::alone, {})]() mutable {
+        std::this_thread::sleep_for(std::chrono::milliseconds(150));
+        const auto both = lithify::lock_cache(a, lithify::CacheUse::alone, {});
+        held = oci::Fd();
+      });
+  to.import(archive);
+  CHECK(names_below(a.data()) == std::vector<std::string>{"new"});
+  CHECK(names_below(b.data()) == std::vector<std::string>{"new"});
 }
