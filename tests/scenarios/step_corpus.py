@@ -275,8 +275,8 @@ step("erlang", "erlang", "erlc +deterministic -o /out m.erl",
      {"m.erl": "-module(m).\n-export([f/0]).\nf() -> 1.\n"})
 
 
-def write_project(scenario, toolchains):
-    """An image for each toolchain, which has the results of its steps."""
+def write_project(scenario, toolchains, only=None):
+    """An image for each toolchain, which has the results of its steps, or of some alone."""
     stages, images = "", ""
     for chain in toolchains:
         packages = ", ".join(sorted({*COMMON, *TOOLCHAINS[chain]}))
@@ -285,7 +285,8 @@ def write_project(scenario, toolchains):
                    + (", scripts: run}\n" if chain in SCRIPTED else "}\n"
                       "      - {symlink: /bin/sh, target: dash}\n"))
         images += f"  all-{chain}:\n    from: scratch\n    steps:\n"
-        for name, _, files, script in (one for one in STEPS if one[1] == chain):
+        for name, _, files, script in (one for one in STEPS if one[1] == chain and
+                                       (only is None or one[0] in only)):
             scenario.write(f"src/{name}/.keep", "")
             for path, text in files.items():
                 scenario.write(f"src/{name}/{path}", text)
