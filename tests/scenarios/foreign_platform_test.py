@@ -140,6 +140,15 @@ class ForeignPlatform(Scenario):
                                               status=4).stderr.split())
                 self.assertIn(f"cause: {cause}", words)
 
+    @needs("bwrap", "runc")
+    def test_another_program_s_sandbox_gives_the_same(self):
+        file = project(FOREIGN[0])
+        clock = slice(file.index("      - run: date"), file.index("  here:"))  # is our own
+        self.write("lithify.yaml", file.replace(file[clock], ""))
+        ours = self.build(self.folder)
+        for program in ("bwrap", "runc"):
+            self.assertEqual(self.build(self.folder, "--no-cache", "--sandbox", program), ours)
+
     def test_a_test_that_fails_on_it_alone_is_told(self):
         self.write("lithify.yaml", project(OWN[0], FOREIGN[0]).replace(
             "outputs:", "    - {files: {/machine: {text: {contains: " + OWN[1] + "}}}}\n"
