@@ -71,7 +71,7 @@ class Origin final : public oci::Source {
       : name_(name == k_stream ? "standard input" : name),
         activity_(activity),
         stop_(std::move(stop)) {
-    if (name != k_stream) file_ = oci::open_file(name, O_RDONLY | O_NOCTTY);
+    if (name != k_stream) file_ = open(name);
     struct stat info {};
     if (::fstat(fd(), &info) != 0) throw oci::errno_error(errno, "reading " + name_);
     if (S_ISDIR(info.st_mode))
@@ -95,6 +95,16 @@ class Origin final : public oci::Source {
   }
 
  private:
+  static oci::Fd open(const std::string& name) {
+    try {
+      return oci::open_file(name, O_RDONLY | O_NOCTTY);
+    } catch (oci::Error& error) {
+      if (error.code() == oci::Errc::not_found)
+        error.add_hint(
+            "`lithify cache export` writes it; a first job has none to import");
+      throw;
+    }
+  }
   int fd() const { return file_.valid() ? file_.get() : STDIN_FILENO; }
 
   const std::string name_;

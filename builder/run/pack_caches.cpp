@@ -86,14 +86,12 @@ class CachePacker::Walk {
   }
 
   TravelledCache run() {
-    std::uint64_t total = 0;
     for (const auto& [path, seen] : survey_) {
-      if (S_ISREG(seen.mode)) total += seen.size;
+      if (S_ISREG(seen.mode)) total_ += seen.size;
     }
     for (const auto& [path, seen] : survey_) {
       if (packer_.stop_.stop_requested()) throw oci::Cancelled();
       add(path, seen);
-      packer_.activity_.advance(travelled_.bytes, total);
     }
     return travelled_;
   }
@@ -152,6 +150,7 @@ class CachePacker::Walk {
       packer_.tar_.write(oci::Bytes(buffer_).first(size));
       left -= size;
       travelled_.bytes += size;
+      packer_.activity_.advance(travelled_.bytes, total_);
     }
     write_zeros(packer_.tar_, oci::tar_padding(seen.size));
   }
@@ -176,6 +175,7 @@ class CachePacker::Walk {
   const std::string shown_;
   const oci::Fd root_;
   const Survey survey_;
+  std::uint64_t total_ = 0;  // bytes, names of one file counted each
   TravelledCache travelled_;
   std::map<std::uint64_t, std::string> first_names_;  // by inode; as members
   oci::Fd parent_;

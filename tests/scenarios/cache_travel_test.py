@@ -241,6 +241,7 @@ class Travel(CacheTravel):
         self.assertIn("a has no cache `empty` = note: it has objects", told)
         told = self.told("import", "nowhere", status=2)
         self.assertIn("opening nowhere: No such file", told)
+        self.assertIn("a first job has none", told)
         told = self.told("import", ".", status=2)
         self.assertIn(". is a directory", told)
         told = self.told("import", "lithify.yaml", status=2)
