@@ -80,7 +80,7 @@ class CachePacker::Walk {
       : packer_(packer),
         member_(cache_member(name)),
         shown_(data.string()),
-        root_(oci::open_file(data, O_RDONLY | O_DIRECTORY)),
+        root_(oci::open_file(data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)),
         survey_(survey(root_, shown_, Closed::put_back, packer.stop_)) {
     travelled_.name = name;
   }

@@ -150,6 +150,15 @@ TEST_CASE("a cache that has lost its directory is an empty one") {
   CHECK(fs::is_empty(to.cache("c").data()));
 }
 
+TEST_CASE("a cache whose directory somebody made a symlink is not followed") {
+  Store from;
+  write(from.directory.path() / "secret/f", "f");
+  const fs::path data = from.cache("c").data();
+  fs::remove(data);
+  fs::create_directory_symlink(from.directory.path() / "secret", data);
+  CHECK_THROWS_AS(from.exported(), oci::Error);
+}
+
 TEST_CASE("an archive of no caches is one") {
   Store from;
   Store to;
