@@ -50,6 +50,14 @@ def why_not():
     return ""
 
 
+def text_of(file):
+    """Empty: the group has gone meanwhile."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
 REASON = why_not()
 
 
@@ -116,6 +124,13 @@ class LimitsOfRoot(Scenario):
             self.assertIn(f"in sandbox {self.level}\n", err)
         return " ".join(err.split())
 
+    def wait_for(self, condition):
+        until = time.monotonic() + 60
+        while not (found := condition()):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.01)
+        return found
+
     def groups(self):
         return [group for group in self.above.glob("lithify-*/")]
 
@@ -143,15 +158,10 @@ class LimitsOfRoot(Scenario):
         self.assertIn("needed more memory than it may have", said)
 
     def test_the_kernel_is_told_all_of_it(self):
-        process = self.start("busybox sleep 2; busybox nproc > /n", "cpus: 1, pids: 33, "
-                             "memory: 77MiB")
-        until = time.monotonic() + 30
-        while not [group for group in self.groups()
-                   if (group / "pids.max").read_text() == "33\n"]:
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.01)
-        group, = self.groups()
-        time.sleep(0.5)
+        process = self.start("busybox sleep 5", "cpus: 1, pids: 33, memory: 77MiB")
+        group, = self.wait_for(lambda: [
+            group for group in self.groups() if text_of(group / "pids.max") == "33\n" and
+            len(text_of(group / "cgroup.procs").split()) > 1])
         told = {name: (group / name).read_text() for name in
                 ("memory.max", "pids.max", "cpu.max", "memory.oom.group")}
         inside = (group / "cgroup.procs").read_text().split()
@@ -171,10 +181,8 @@ class LimitsOfRoot(Scenario):
 
     def test_what_a_killed_build_left_the_next_one_removes(self):
         process = self.start("busybox sleep 500", "pids: 20")
-        until = time.monotonic() + 30
-        while not any((group / "cgroup.procs").read_text() for group in self.groups()):
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.01)
+        self.wait_for(lambda: any(text_of(group / "pids.max") == "20\n" and
+                                  text_of(group / "cgroup.procs") for group in self.groups()))
         time.sleep(0.3)
         process.kill()
         process.communicate()
