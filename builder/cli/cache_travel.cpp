@@ -84,7 +84,8 @@ class Origin final : public oci::Source {
     for (;;) {
       if (stop_.stop_requested()) throw oci::Cancelled();
       pollfd readable = {fd(), POLLIN, 0};
-      if (::poll(&readable, 1, k_look_ms) == 0) continue;
+      // A signal ends the wait, and reading would wait on regardless of it.
+      if (::poll(&readable, 1, k_look_ms) <= 0) continue;
       const ssize_t got = ::read(fd(), into.data(), into.size());
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw oci::errno_error(errno, "reading " + name_);
