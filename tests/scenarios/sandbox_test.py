@@ -56,15 +56,32 @@ def gone(word, seconds=5):
     return False
 
 
-def all_end(word, seconds=60):
-    """Waits until those that have the word now are gone; others, of tests that run at the
-    same time, may come meanwhile."""
-    there = set(processes_with(word))
+def stat_of(process):
+    """Its parent and its session; (0, 0) if it is gone."""
+    try:
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, 0
+    return int(fields[1]), int(fields[3])
+
+
+def launchers_of(process):
+    """The sandboxes that it has at this moment: its children. It is stopped meanwhile."""
+    os.kill(process, signal.SIGSTOP)
+    return {int(entry.name) for entry in pathlib.Path("/proc").iterdir()
+            if entry.name.isdigit() and stat_of(entry.name)[0] == process}
+
+
+def all_end(launchers, seconds=5):
+    """Waits until they are gone, and with them the sessions that they have begun."""
     end = time.monotonic() + seconds
-    while there and time.monotonic() < end:
-        there &= set(processes_with(word))
+    while time.monotonic() < end:
+        left = [name for name in processes_with("lithify-sandbox\0")
+                if name in launchers or stat_of(name)[1] in launchers]
+        if not left:
+            return True
         time.sleep(0.02)
-    return not there
+    return False
 
 
 def mounts_with(word):
@@ -339,14 +356,17 @@ class SandboxScenario(Scenario):
     def test_killing_at_any_moment_leaves_nothing(self):
         word = f"6{os.getpid()}.25"
         moments = random.Random(1)
+        launchers = set()
         for _ in range(int(os.environ.get("LITHIFY_SANDBOX_KILLS", "40"))):
             running = self.start(self.script.format(word))
             time.sleep(moments.random() * 0.08)
+            launchers |= launchers_of(running.pid)
             running.kill()
             running.wait()
             running.stdout.close()
+        self.assertNotEqual(launchers, set())
         self.assertTrue(gone(word), processes_with(word))
-        self.assertTrue(all_end("lithify-sandbox\0"))
+        self.assertTrue(all_end(launchers))
         self.assertEqual(mounts_with(str(self.root)), set())
 
 
