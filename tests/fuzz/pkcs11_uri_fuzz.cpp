@@ -1,5 +1,5 @@
-// pkcs11_uri_fuzz: references to tokens of any form. What is accepted prints to what reads
-// back as the same key, and nothing that is printed is a line of a configuration.
+// pkcs11_uri_fuzz: references to tokens of any form. What is accepted prints to what
+// reads back as the same key, and nothing that is printed is a line of a configuration.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
