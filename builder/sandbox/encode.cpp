@@ -157,7 +157,8 @@ WireList encode_filter(const SandboxPlan& plan, Writer& writer) {
   const Sockets sockets = plan.level != SandboxLevel::chroot ? Sockets::own_network
                           : has_scopes()                     ? Sockets::local
                                                              : Sockets::none;
-  const std::string& bytes = call_filter(sockets, traced_calls(plan));
+  const Traced traced = traced_calls(plan);
+  const std::string& bytes = call_filter(sockets, traced);
   std::vector<std::uint64_t> instructions(bytes.size() / sizeof(std::uint64_t));
   std::memcpy(instructions.data(), bytes.data(), bytes.size());
   return writer.list(instructions);
