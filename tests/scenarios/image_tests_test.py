@@ -118,10 +118,6 @@ class Project(Scenario):
         (folder / "failing.yaml").write_text(FAILING_STRUCTURE)
         return folder
 
-    def left(self, store=None):
-        work = pathlib.Path(store or self.store) / "work"
-        return sorted(entry.name for entry in work.iterdir()) if work.exists() else []
-
     def assert_golden(self, name, text):
         golden = GOLDEN / name
         if os.environ.get("LITHIFY_ACCEPT"):

@@ -55,10 +55,6 @@ class Commands(Scenario):
     def shell(self, step):
         self.write("lithify.yaml", SHELL.replace("STEP", step))
 
-    def left(self, store=None):
-        work = pathlib.Path(store or self.store) / "work"
-        return sorted(entry.name for entry in work.iterdir()) if work.exists() else []
-
     @needs("skopeo", "umoci", "runc")
     def test_a_program_compiled_in_a_stage_runs(self):
         self.write("lithify.yaml", COMPILED)

@@ -4,6 +4,7 @@ Every scenario is a unittest program; `python3 tests/scenarios/hello_test.py` ru
 hand with build/release/lithify. Servers and scratch folders belong to one test and are
 gone with it.
 """
+import fcntl
 import hashlib
 import io
 import json
@@ -64,6 +65,25 @@ class Scenario(unittest.TestCase):
         subprocess.run(["chmod", "-R", "u+rwX", str(self.folder)], check=False,
                        stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def left(self, store=None):
+        """What lies in the store's work and belongs to no program that runs: the store
+        may be in use by other tests."""
+        work = pathlib.Path(store or self.store) / "work"
+        return sorted(entry.name for entry in (work.iterdir() if work.exists() else [])
+                      if not self._is_held(entry) and entry.exists())
+
+    @staticmethod
+    def _is_held(entry):
+        lock = entry if entry.suffix == ".lock" else entry.with_name(entry.name + ".lock")
+        try:
+            with open(lock, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            pass
+        return False
 
     def example(self, name, to=None):
         """A fresh copy of an example project."""
