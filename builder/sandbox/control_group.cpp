@@ -14,6 +14,8 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/kernel_text.h"
+
 namespace lithify {
 
 using oci::Errc;
@@ -54,20 +56,6 @@ bool has_happened(std::string_view events, std::string_view name) {
          events[at + name.size()] != '0';
 }
 
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
-
-std::string_view take_word(std::string_view& line) {
-  const std::size_t end = std::min(line.find(' '), line.size());
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(std::min(end + 1, line.size()));
-  return word;
-}
-
 // proc(5): blanks and their like are three octal digits behind a backslash.
 std::string unescaped(std::string_view word) {
   std::string text;
@@ -90,9 +78,9 @@ std::optional<OwnGroup> cgroup_mount(std::string_view line) {
   const std::size_t type = line.find(" - cgroup2 ");
   if (type == line.npos) return std::nullopt;
   for (int i = 0; i < 3; ++i)
-    take_word(line);
-  const std::string root = unescaped(take_word(line));
-  const std::string mount = unescaped(take_word(line));
+    next_word(line, " ");
+  const std::string root = unescaped(next_word(line, " "));
+  const std::string mount = unescaped(next_word(line, " "));
   if (!root.starts_with('/') || !mount.starts_with('/')) return std::nullopt;
   return OwnGroup{mount, root};
 }
@@ -177,13 +165,13 @@ void ControlGroup::kill() noexcept {
 std::optional<OwnGroup> own_group(std::string_view mountinfo, std::string_view cgroup) {
   std::optional<std::string_view> own;
   while (!cgroup.empty()) {
-    const std::string_view line = take_line(cgroup);
+    const std::string_view line = next_line(cgroup);
     if (line.starts_with("0::/")) own = line.substr(3);
   }
   if (!own || (std::string(*own) + "/").find("/../") != std::string::npos)
     return std::nullopt;
   while (!mountinfo.empty()) {
-    const auto found = cgroup_mount(take_line(mountinfo));
+    const auto found = cgroup_mount(next_line(mountinfo));
     if (!found) continue;
     std::string_view root = found->path;
     if (root == "/") root = "";

@@ -14,6 +14,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/kernel_text.h"
 #include "builder/sandbox/other_owners.h"
 
 extern char** environ;
@@ -37,21 +38,6 @@ std::optional<std::uint64_t> number(std::string_view text) {
       std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::string_view next_word(std::string_view& line, std::string_view separators) {
-  const std::size_t begin = std::min(line.find_first_not_of(separators), line.size());
-  const std::size_t end = std::min(line.find_first_of(separators, begin), line.size());
-  const std::string_view word = line.substr(begin, end - begin);
-  line.remove_prefix(end);
-  return word;
-}
-
-std::string_view next_line(std::string_view& text) {
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
 }
 
 // Whether the namespace that we are in has all of these ids.

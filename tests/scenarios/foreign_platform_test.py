@@ -186,12 +186,7 @@ class ForeignPlatform(Scenario):
         ours = self.build(self.folder)
         ci = containers.SandboxInContainers()
         ci.folder = self.folder
-        rootfs = self.folder / "rootfs"
-        for name in ("proc", "sys", "dev", "usr", "etc", "tmp"):
-            (rootfs / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (rootfs / name).symlink_to("usr/" + name)
-        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        rootfs = containers.make_rootfs(self.folder)
         self.downloads().rename(rootfs / "w")
         ran = ci.contain("/usr/bin/env", "-C", "/w", "LITHIFY_STORE=/w", "/w/lithify",
                          "build", "--locked", "--offline", capabilities=containers.DOCKER,

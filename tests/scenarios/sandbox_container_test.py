@@ -109,6 +109,17 @@ ROWS = (
 ) if PROFILE.exists() else ()
 
 
+def make_rootfs(folder, *more):
+    """What a container sees as its root: this machine's /usr will lie in it."""
+    rootfs = folder / "rootfs"
+    for name in ("proc", "sys", "dev", "usr", "etc", "tmp", *more):
+        (rootfs / name).mkdir(parents=True)
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (rootfs / name).symlink_to("usr/" + name)
+    (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    return rootfs
+
+
 @needs("runc")
 @needs_root()
 @unittest.skipUnless(PROFILE.exists(), "podman's profile is not installed")
@@ -117,12 +128,7 @@ class SandboxInContainers(Scenario):
     def setUp(self):
         super().setUp()
         os.chmod(self.folder, 0o755)
-        rootfs = self.folder / "rootfs"
-        for name in ("tool", "w", "proc", "sys", "dev", "usr", "etc", "tmp"):
-            (rootfs / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (rootfs / name).symlink_to("usr/" + name)
-        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        rootfs = make_rootfs(self.folder, "tool", "w")
         shutil.copy(TOOLS / "sandbox_run", rootfs / "tool")
         shutil.copy(TOOLS / "sandbox_probe", rootfs / "tool")
 

@@ -67,12 +67,7 @@ class ScriptsRun(Scenario):
         ours = self.build(self.folder)
         ci = containers.SandboxInContainers()
         ci.folder = self.folder
-        rootfs = self.folder / "rootfs"
-        for name in ("proc", "sys", "dev", "usr", "etc", "tmp", "w"):
-            (rootfs / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (rootfs / name).symlink_to("usr/" + name)
-        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        rootfs = containers.make_rootfs(self.folder, "w")
         for name in ("lithify.yaml", "lithify.lock"):
             shutil.copy(self.folder / name, rootfs / "w")
         shutil.copy(LITHIFY, rootfs / "w/lithify")

@@ -103,12 +103,7 @@ class CorpusElsewhere(Corpus):
     def test_each_row_of_the_readme_gives_the_same(self):
         ci = containers.SandboxInContainers()
         ci.folder = self.folder
-        rootfs = self.folder / "rootfs"
-        for name in ("proc", "sys", "dev", "usr", "etc", "tmp"):
-            (rootfs / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (rootfs / name).symlink_to("usr/" + name)
-        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        rootfs = containers.make_rootfs(self.folder)
         for level, (name, container) in FIRST_ROWS.items():
             place = rootfs / "w"
             self.hand_out(place, container.get("uid", 0))

@@ -24,7 +24,7 @@ struct MountOption {
 // A detached mount of the file system's type, or -1 with errno.
 int new_mount(const char* type, const MountOption* options, std::uint64_t attributes);
 
-// A detached overlay without a daemon's rights, or -1 with errno.
+// A detached overlay as the root of a user namespace may have one, or -1 with errno.
 int new_overlay(const char* lower, const char* upper, const char* work);
 
 // A detached copy of what lies at the host's path, of that alone. Fails if the file there
