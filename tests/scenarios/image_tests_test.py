@@ -310,12 +310,7 @@ class InContainers(Scenario):
     def setUp(self):
         super().setUp()
         os.chmod(self.folder, 0o755)
-        rootfs = self.folder / "rootfs"
-        for name in ("w", "proc", "sys", "dev", "usr", "etc", "tmp"):
-            (rootfs / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (rootfs / name).symlink_to("usr/" + name)
-        (rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        rootfs = containers.make_rootfs(self.folder, "w")
         os.chmod(rootfs / "tmp", 0o1777)
         work = rootfs / "w"
         os.chmod(work, 0o777)
