@@ -14,6 +14,7 @@
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
 
+#include "builder/sandbox/idle_process.h"
 #include "builder/sandbox/kernel_text.h"
 
 namespace lithify {
@@ -207,24 +208,16 @@ std::optional<fs::path> try_groups() {
   if (!own) return std::nullopt;
   const auto parent = group_for_groups(*own, {"memory", "pids"});
   if (!parent) return std::nullopt;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (;;)
-      ::pause();
-  }
-  if (child < 0) return std::nullopt;
-  bool works = false;
+  const IdleProcess member;
+  if (member.id() < 0) return std::nullopt;
   try {
     ControlGroup group(*parent);
     group.limit({.memory = 1 << 30, .pids = 100}, 0);
-    group.take(child);
-    works = true;
+    group.take(member.id());
+    return parent;
   } catch (const Error&) {
+    return std::nullopt;
   }
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  return works ? parent : std::nullopt;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "oci/base/error.h"
 
 #include "builder/sandbox/call_filter.h"
+#include "builder/sandbox/idle_process.h"
 #include "builder/sandbox/own_links.h"
 #include "builder/sandbox/tracee.h"
 
@@ -56,17 +57,9 @@ std::string real_path(const std::string& path) {
 
 // Whether the kernel lets us trace what we have started.
 bool may_trace() {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (;;)
-      ::pause();
-  }
-  if (child < 0) return false;
-  const bool may = ::ptrace(PTRACE_SEIZE, child, nullptr, PTRACE_O_EXITKILL) == 0;
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {
-  }
-  return may;
+  const IdleProcess tracee;
+  return tracee.id() > 0 &&
+         ::ptrace(PTRACE_SEIZE, tracee.id(), nullptr, PTRACE_O_EXITKILL) == 0;
 }
 
 // struct linux_dirent64 begins with inode and position, eight bytes each, and the length
