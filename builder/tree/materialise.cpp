@@ -99,11 +99,7 @@ class Maker {
 
   void fill(int fd, const std::string& path, const Content& from) {
     const auto content = open_content(from, options_.store);
-    std::uint64_t size = 0;
-    while (const std::size_t got = content->read(buffer_)) {
-      oci::write_all(fd, oci::Bytes(buffer_).first(got), full_name(path));
-      size += got;
-    }
+    const std::uint64_t size = oci::copy_to_file(*content, fd, buffer_, full_name(path));
     if (size == size_of(from)) return;
     throw Error(Errc::mismatch,
                 fmt::format("/{} has {} bytes, expected {}", path, size, size_of(from)));
@@ -151,7 +147,9 @@ class Maker {
       }
       unmade_.push_back(path + ": " + name);
     }
-    if (give || (now.st_mode & 07777) != attributes.mode)
+    constexpr unsigned k_set_ids = 06000;
+    if ((now.st_mode & 07777) != attributes.mode ||
+        (give && (attributes.mode & k_set_ids) != 0))
       require(::fchmod(fd, attributes.mode), "changing the mode of", path);
     require(::futimens(fd, times_of(node).data()), "changing the time of", path);
   }

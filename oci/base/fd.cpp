@@ -42,6 +42,8 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
 
 namespace {
 
+constexpr std::uint64_t k_most_sent = 1 << 30;  // at a time
+
 // The same promise as openat2's, one component at a time.
 int walk_beneath(int root, std::string_view path, int flags) {
   Fd directory(::openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -91,22 +93,57 @@ void write_all(int fd, Bytes data, const std::string& what) {
 }
 
 FileSource::FileSource(Fd fd, std::string name, std::uint64_t offset, std::uint64_t size)
-    : fd_(std::move(fd)), name_(std::move(name)), offset_(offset), left_(size) {}
+    : FileSource(
+          std::make_shared<const NamedFile>(NamedFile{std::move(fd), std::move(name)}),
+          offset, size) {}
+
+FileSource::FileSource(std::shared_ptr<const NamedFile> file, std::uint64_t offset,
+                       std::uint64_t size)
+    : file_(std::move(file)), offset_(offset), left_(size) {}
 
 std::size_t FileSource::read(std::span<std::byte> into) {
   const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
   while (want > 0) {
     const ssize_t got =
-        ::pread(fd_.get(), into.data(), want, static_cast<off_t>(offset_));
+        ::pread(file_->fd.get(), into.data(), want, static_cast<off_t>(offset_));
     if (got < 0) {
       if (errno == EINTR) continue;
-      throw errno_error(errno, "reading " + name_);
+      throw errno_error(errno, "reading " + file_->name);
     }
-    offset_ += static_cast<std::uint64_t>(got);
-    left_ -= static_cast<std::uint64_t>(got);
+    advance(static_cast<std::size_t>(got));
     return static_cast<std::size_t>(got);
   }
   return 0;
+}
+
+std::uint64_t FileSource::send(int to) {
+  std::uint64_t sent = 0;
+  while (left_ > 0) {
+    off_t from = static_cast<off_t>(offset_);
+    const ssize_t got = ::copy_file_range(
+        file_->fd.get(), &from, to, nullptr,
+        static_cast<std::size_t>(std::min<std::uint64_t>(left_, k_most_sent)), 0);
+    if (got <= 0) break;
+    advance(static_cast<std::size_t>(got));
+    sent += static_cast<std::uint64_t>(got);
+  }
+  return sent;
+}
+
+void FileSource::advance(std::size_t size) {
+  offset_ += size;
+  left_ -= size;
+}
+
+std::uint64_t copy_to_file(Source& from, int to, std::span<std::byte> buffer,
+                           const std::string& what) {
+  auto* file = dynamic_cast<FileSource*>(&from);
+  std::uint64_t size = file != nullptr ? file->send(to) : 0;
+  while (const std::size_t got = from.read(buffer)) {
+    write_all(to, Bytes(buffer).first(got), what);
+    size += got;
+  }
+  return size;
 }
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {

@@ -43,20 +43,39 @@ Fd open_beneath(const Fd& root, std::string_view path, int flags,
 // file.
 void write_all(int fd, Bytes data, const std::string& what);
 
+// An open file, and what errors call it.
+struct NamedFile {
+  Fd fd;
+  std::string name;
+};
+
 // A regular file, or a stretch of one, read from front to back.
 class FileSource final : public Source {
  public:
   // Takes the descriptor; reads `size` bytes from `offset`, or to the end.
   explicit FileSource(Fd fd, std::string name, std::uint64_t offset = 0,
                       std::uint64_t size = UINT64_MAX);
+  // Any number of sources may read one descriptor, each in its own place.
+  explicit FileSource(std::shared_ptr<const NamedFile> file, std::uint64_t offset = 0,
+                      std::uint64_t size = UINT64_MAX);
   std::size_t read(std::span<std::byte> into) override;
+  // Has the kernel copy to the position of `to`, and returns how many bytes it did. That
+  // may be none of them, for any reason: what is left is for read(), which has the
+  // errors.
+  std::uint64_t send(int to);
 
  private:
-  Fd fd_;
-  std::string name_;
+  void advance(std::size_t size);
+
+  std::shared_ptr<const NamedFile> file_;
   std::uint64_t offset_;
   std::uint64_t left_;
 };
+
+// Writes all that is left of `from` at the position of `to`, which `what` names, and
+// returns how many bytes that were. `buffer` is used where the kernel does not copy.
+std::uint64_t copy_to_file(Source& from, int to, std::span<std::byte> buffer,
+                           const std::string& what);
 
 // Reads a whole small file; more than `limit` bytes, and anything that is not a regular
 // file, is Errc::bad_input.
