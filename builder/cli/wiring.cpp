@@ -397,6 +397,7 @@ LayerCache* Session::layer_cache() {
 RunTools Session::run_tools() {
   const std::filesystem::path root = store().root();
   RunTools tools{root / "work", root / "caches", root / "logs"};
+  tools.blobs = &store().blobs();
   tools.program = std::filesystem::read_symlink("/proc/self/exe");
   tools.secret = [this](const std::string& id) { return secret(id); };
   tools.resolver = resolver_of_machine();

@@ -13,6 +13,7 @@
 
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
+#include "oci/store/checked_later.h"
 
 #include "builder/run/work_directory.h"
 #include "builder/tree/materialise.h"
@@ -45,8 +46,9 @@ bool gives_away(const SandboxProbe& sandbox) {
   return sandbox.owners.uid.count > 1 && !sandbox.owners_need_entering;
 }
 
-MaterialiseOptions options_for(const RootTools& tools, std::stop_token stop) {
-  MaterialiseOptions options{tools.store};
+MaterialiseOptions options_for(const RootTools& tools, const oci::BlobStore& blobs,
+                               std::stop_token stop) {
+  MaterialiseOptions options{blobs};
   options.stop = std::move(stop);
   options.hard_links = false;
   options.overlay_marks = true;
@@ -73,7 +75,9 @@ void own_root(const fs::path& directory, const SandboxProbe& sandbox) {
 
 void lay_out(const Tree& tree, const fs::path& directory, const RootTools& tools,
              oci::Activity& activity, std::stop_token stop) {
-  materialise(tree, directory, options_for(tools, std::move(stop)), activity);
+  oci::CheckedLater blobs(tools.store, tools.blobs, stop);
+  materialise(tree, directory, options_for(tools, blobs, std::move(stop)), activity);
+  blobs.finish();
   if (tree.find("") == nullptr) own_root(directory, tools.sandbox);
 }
 

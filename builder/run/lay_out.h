@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "oci/base/activity.h"
-#include "oci/store/blob_store.h"
+#include "oci/store/blob_directory.h"
 
 #include "builder/run/owners.h"
 #include "builder/sandbox/sandbox.h"
@@ -24,6 +24,9 @@ struct RootTools {
   const SandboxProbe& sandbox;
   std::string program;            // this program's own file, to give files away
   SharedRoots* shared = nullptr;  // nullptr: every step has copies of its own
+  // Where the store has its files, whose check a root then does not wait for; nullptr if
+  // it has none.
+  const oci::BlobDirectory* blobs = nullptr;
 };
 
 // `tree` as files below `directory`, which is empty or missing, with the times they have

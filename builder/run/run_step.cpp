@@ -111,7 +111,8 @@ class RunStepWork {
     WorkDirectory work(tools_.work, [this](const fs::path& directory) {
       return remove_laid_out(directory, probe_, tools_.program);
     });
-    const RootTools root_tools{store_, probe_, tools_.program, tools_.shared.get()};
+    const RootTools root_tools{store_, probe_, tools_.program, tools_.shared.get(),
+                               tools_.blobs};
     StepRoot root({below, inputs_.last(step_.below), step_.on_base}, work.path(),
                   root_tools, activity, stop);
     SandboxPlan plan = plan_for(identity);

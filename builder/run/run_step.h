@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "oci/base/activity.h"
-#include "oci/store/blob_store.h"
+#include "oci/store/blob_directory.h"
 
 #include "builder/plan/step.h"
 #include "builder/run/shared_roots.h"
@@ -42,7 +42,9 @@ struct RunTools {
   std::filesystem::path work;    // for roots, while a command runs
   std::filesystem::path caches;  // cache mounts, a directory for each id
   std::filesystem::path logs;    // what commands wrote
-  std::string program = {};      // this program's own file
+  // Where the store has its files; nullptr if it has none.
+  const oci::BlobDirectory* blobs = nullptr;
+  std::string program = {};  // this program's own file
   SandboxLevel at_most = SandboxLevel::root;
   SandboxRunner runner = SandboxRunner::own;  // no part of a key: results are the same
   // The secret of this id, as the user gave it; nullopt: he did not. Its content enters

@@ -10,12 +10,19 @@
 #include <fmt/format.h>
 
 #include "oci/base/error.h"
+#include "oci/base/stoppable_sink.h"
 #include "oci/store/blob_range.h"
 #include "oci/store/temporary_file.h"
 
 namespace oci {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t k_most_opened = 8;
+
+}  // namespace
 
 BlobDirectory::BlobDirectory(Places places)
     : places_(std::move(places)),
@@ -68,12 +75,11 @@ class BlobDirectory::Writer final : public BlobWriter {
 // Hashes while it reads; a liar goes to quarantine, an honest blob is remembered.
 class BlobDirectory::CheckingSource final : public Source {
  public:
-  CheckingSource(const BlobDirectory& store, const BlobRef& blob, Fd fd)
-      : store_(store), blob_(blob), file_(identity_of(fd)) {
+  CheckingSource(const BlobDirectory& store, const BlobRef& blob, SharedFile file)
+      : store_(store), blob_(blob), file_(identity_of(file->fd)) {
     guarded([&] {
-      from_ = verified(
-          std::make_unique<FileSource>(std::move(fd), store.path_of(blob.digest)),
-          blob.digest, blob.size);
+      from_ =
+          verified(std::make_unique<FileSource>(std::move(file)), blob.digest, blob.size);
     });
     if (blob.size == 0) store_.mark_checked(blob.digest);
   }
@@ -154,11 +160,10 @@ Fd BlobDirectory::open_regular(const BlobRef& blob) const {
 }
 
 std::unique_ptr<Source> BlobDirectory::open(const BlobRef& blob) const {
-  Fd fd = open_regular(blob);
-  if (!is_checked(blob.digest)) {
-    return std::make_unique<CheckingSource>(*this, blob, std::move(fd));
-  }
-  return std::make_unique<FileSource>(std::move(fd), path_of(blob.digest), 0, blob.size);
+  SharedFile file = open_unchecked(blob);
+  if (!is_checked(blob.digest))
+    return std::make_unique<CheckingSource>(*this, blob, std::move(file));
+  return std::make_unique<FileSource>(std::move(file), 0, blob.size);
 }
 
 std::unique_ptr<Source> BlobDirectory::open_range(const BlobRef& blob,
@@ -166,33 +171,72 @@ std::unique_ptr<Source> BlobDirectory::open_range(const BlobRef& blob,
                                                   std::uint64_t size) const {
   check_range(blob, offset, size);
   check_whole(blob);
-  Fd fd = open_regular(blob);
-  return std::make_unique<FileSource>(std::move(fd), path_of(blob.digest), offset, size);
+  return std::make_unique<FileSource>(open_checked(blob), offset, size);
 }
 
-// Hashes the blob unless that was done; of several threads that ask for one blob, one
-// hashes and the others wait.
-void BlobDirectory::check_whole(const BlobRef& blob) const {
+BlobDirectory::SharedFile BlobDirectory::open_unchecked(const BlobRef& blob) const {
+  return std::make_shared<const NamedFile>(
+      NamedFile{open_regular(blob), path_of(blob.digest).string()});
+}
+
+// The file of a checked blob.
+BlobDirectory::SharedFile BlobDirectory::open_checked(const BlobRef& blob) const {
   {
-    std::unique_lock lock(mutex_);
-    check_ended_.wait(lock, [&] { return checking_.count(blob.digest) == 0; });
-    if (checked_.count(blob.digest) != 0) return;
-    checking_.insert(blob.digest);
-  }
-  const auto end = [&] {
     const std::lock_guard lock(mutex_);
-    checking_.erase(blob.digest);
-    check_ended_.notify_all();
-  };
-  try {
-    CheckingSource source(*this, blob, open_regular(blob));
-    NullSink nowhere;
-    copy(source, nowhere);
-  } catch (...) {
-    end();
-    throw;
+    for (auto at = opened_.begin(); at != opened_.end(); ++at) {
+      if (at->first != blob) continue;
+      opened_.splice(opened_.begin(), opened_, at);
+      return at->second;
+    }
   }
-  end();
+  SharedFile file = open_unchecked(blob);
+  const std::lock_guard lock(mutex_);
+  opened_.emplace_front(blob, file);
+  if (opened_.size() > k_most_opened) opened_.pop_back();
+  return file;
+}
+
+// The turn to hash a blob: of several threads that want it, the others wait.
+class BlobDirectory::Turn {
+ public:
+  Turn(const BlobDirectory& store, const Digest& digest)
+      : store_(store), digest_(digest) {
+    std::unique_lock lock(store_.mutex_);
+    store_.turn_ended_.wait(lock, [&] { return store_.turns_.count(digest_) == 0; });
+    store_.turns_.insert(digest_);
+  }
+  ~Turn() {
+    const std::lock_guard lock(store_.mutex_);
+    store_.turns_.erase(digest_);
+    store_.turn_ended_.notify_all();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  const BlobDirectory& store_;
+  const Digest digest_;
+};
+
+// Hashes the blob unless that was done.
+void BlobDirectory::check_whole(const BlobRef& blob) const {
+  if (is_checked(blob.digest)) return;
+  const Turn turn(*this, blob.digest);
+  if (!is_checked(blob.digest)) hash(blob, open_unchecked(blob), {});
+}
+
+void BlobDirectory::check(const BlobRef& blob, const SharedFile& file,
+                          const std::stop_token& stop) const {
+  const Turn turn(*this, blob.digest);
+  hash(blob, file, stop);
+}
+
+void BlobDirectory::hash(const BlobRef& blob, SharedFile file,
+                         const std::stop_token& stop) const {
+  CheckingSource source(*this, blob, std::move(file));
+  NullSink nowhere;
+  StoppableSink until_stopped(nowhere, stop);
+  copy(source, until_stopped);
 }
 
 bool BlobDirectory::is_right(const BlobRef& blob) const {
@@ -250,10 +294,16 @@ void BlobDirectory::put_away(const Digest& digest,
     throw errno_error(problem.value(),
                       "taking the damaged " + path.string() + " out of the way");
   }
+  forget(digest);
   const std::lock_guard lock(mutex_);
   ++put_away_;
+}
+
+void BlobDirectory::forget(const Digest& digest) const {
+  const std::lock_guard lock(mutex_);
   checked_.erase(digest);
   used_.erase(digest);
+  opened_.remove_if([&](const auto& opened) { return opened.first.digest == digest; });
 }
 
 std::size_t BlobDirectory::found_lying() const {
@@ -302,9 +352,7 @@ std::uint64_t BlobDirectory::remove(const BlobRef& blob) {
     if (errno == ENOENT) return 0;
     throw errno_error(errno, "removing " + path_of(blob.digest).string());
   }
-  const std::lock_guard lock(mutex_);
-  checked_.erase(blob.digest);
-  used_.erase(blob.digest);
+  forget(blob.digest);
   return shared ? 0 : blob.size;
 }
 

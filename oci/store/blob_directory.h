@@ -5,9 +5,11 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -48,6 +50,17 @@ class BlobDirectory final : public BlobStore {
   // How many blobs this object found lying and took out of the way.
   std::size_t found_lying() const;
 
+  // What reads one blob in several places has its file in common.
+  using SharedFile = std::shared_ptr<const NamedFile>;
+  // True if this object has seen the blob's bytes to be right.
+  bool is_checked(const Digest& digest) const;
+  // The blob's file, whose bytes may lie: for CheckedLater.
+  SharedFile open_unchecked(const BlobRef& blob) const;
+  // Hashes the file; throws Errc::mismatch if it lies, and takes it out of the way.
+  // Cancelled if `stop` is requested first.
+  void check(const BlobRef& blob, const SharedFile& file,
+             const std::stop_token& stop) const;
+
   // A blob up to this size costs less to look into than to write.
   static constexpr std::uint64_t k_small = 1 << 20;
   // True if the blob's bytes were seen to be right, by this object earlier or now. A liar
@@ -66,12 +79,15 @@ class BlobDirectory final : public BlobStore {
  private:
   class Writer;
   class CheckingSource;
+  class Turn;
   using FileIdentity = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
 
   static FileIdentity identity_of(const Fd& fd);
   Fd open_regular(const BlobRef& blob) const;
+  SharedFile open_checked(const BlobRef& blob) const;
   void check_whole(const BlobRef& blob) const;
-  bool is_checked(const Digest& digest) const;
+  void hash(const BlobRef& blob, SharedFile file, const std::stop_token& stop) const;
+  void forget(const Digest& digest) const;
   void clear_directory(const Digest& digest) const;
   void mark_checked(const Digest& digest) const;
   void mark_used(const Digest& digest) const;
@@ -80,10 +96,12 @@ class BlobDirectory final : public BlobStore {
   Places places_;
   Fd directory_;
   mutable std::mutex mutex_;
-  mutable std::condition_variable check_ended_;
-  mutable std::unordered_set<Digest> checked_;   // whole bytes seen by this object
-  mutable std::unordered_set<Digest> checking_;  // being hashed by some thread
-  mutable std::unordered_set<Digest> used_;      // last_used was moved by this object
+  mutable std::condition_variable turn_ended_;
+  mutable std::unordered_set<Digest> checked_;  // whole bytes seen by this object
+  mutable std::unordered_set<Digest> turns_;    // being hashed by some thread
+  mutable std::unordered_set<Digest> used_;     // last_used was moved by this object
+  // Checked ones that were read last: files of trees are short ranges of a few blobs.
+  mutable std::list<std::pair<BlobRef, SharedFile>> opened_;
   mutable std::size_t put_away_ = 0;
 };
 
