@@ -5,7 +5,7 @@
 #include "oci/base/error.h"
 #include "oci/image/layout.h"
 
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -9,7 +9,7 @@
 #include "oci/image/manifest.h"
 #include "oci/sign/bundle.h"
 
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -5,8 +5,8 @@
 
 #include "oci/base/json.h"
 
-#include "builder/cli/activity_book.h"
-#include "builder/cli/text.h"
+#include "builder/tell/activity_book.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

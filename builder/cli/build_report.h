@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "builder/cli/tally.h"
 #include "builder/pack/assemble.h"
+#include "builder/tell/tally.h"
 
 namespace lithify {
 

@@ -14,10 +14,10 @@
 #include "oci/base/fd.h"
 #include "oci/base/json.h"
 
+#include "builder/caches/pack_caches.h"
+#include "builder/caches/unpack_caches.h"
 #include "builder/cli/inside.h"
-#include "builder/cli/text.h"
-#include "builder/run/pack_caches.h"
-#include "builder/run/unpack_caches.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

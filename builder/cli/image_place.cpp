@@ -7,7 +7,7 @@
 #include "oci/image/layout.h"
 #include "oci/image/referring_repository.h"
 
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

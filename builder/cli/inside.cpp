@@ -7,9 +7,9 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/cache_mounts.h"
-#include "builder/run/lay_out.h"
-#include "builder/run/work_directory.h"
+#include "builder/caches/cache_mounts.h"
+#include "builder/root/lay_out.h"
+#include "builder/root/work_directory.h"
 
 namespace lithify {
 

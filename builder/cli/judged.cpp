@@ -9,7 +9,7 @@
 #include "oci/image/manifest.h"
 #include "oci/image/manifest_graph.h"
 
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -10,13 +10,13 @@
 #include "oci/base/error.h"
 
 #include "builder/cli/commands/commands.h"
-#include "builder/cli/error_document.h"
 #include "builder/cli/inside.h"
 #include "builder/cli/interrupt.h"
 #include "builder/cli/options.h"
 #include "builder/cli/owner_process.h"
 #include "builder/cli/process.h"
 #include "builder/cli/wiring.h"
+#include "builder/tell/error_document.h"
 
 namespace lithify {
 namespace {

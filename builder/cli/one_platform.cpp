@@ -6,8 +6,8 @@
 #include "oci/image/manifest_graph.h"
 #include "oci/image/platform_choice.h"
 
-#include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

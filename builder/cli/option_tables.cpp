@@ -9,9 +9,9 @@
 
 #include "oci/base/error.h"
 
+#include "builder/caches/cache_mounts.h"
 #include "builder/cli/options.h"
 #include "builder/cli/registry_caches.h"
-#include "builder/run/cache_mounts.h"
 #include "builder/sandbox/foreign_sandbox.h"
 
 namespace lithify {

@@ -7,8 +7,8 @@
 
 #include "oci/base/error.h"
 
-#include "builder/cli/text.h"
 #include "builder/plan/suggest.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -6,8 +6,8 @@
 
 #include "oci/base/fd.h"
 
-#include "builder/cli/render_error.h"
-#include "builder/run/owners.h"
+#include "builder/root/owners.h"
+#include "builder/tell/render_error.h"
 
 namespace lithify {
 

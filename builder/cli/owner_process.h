@@ -9,7 +9,7 @@ namespace lithify {
 
 // `lithify internal give ROOT LIST` and `lithify internal take ROOT LIST`, which nobody
 // types: StepRoot starts this program so in the namespace of a sandbox, because a process
-// with threads cannot enter one. LIST is builder/run/owners.h's text.
+// with threads cannot enter one. LIST is builder/root/owners.h's text.
 bool is_owner_process(const std::vector<std::string>& words);
 // Returns the exit status; what is wrong has been told on standard error.
 int run_owner_process(const std::vector<std::string>& words);

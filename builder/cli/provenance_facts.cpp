@@ -10,7 +10,7 @@
 #include "builder/cli/checkout.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/workspace.h"
-#include "builder/run/foreign_platform.h"
+#include "builder/command/foreign_platform.h"
 
 namespace lithify {
 

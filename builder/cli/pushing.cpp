@@ -9,7 +9,7 @@
 #include "oci/base/reference.h"
 
 #include "builder/cli/signing_key.h"
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -5,8 +5,8 @@
 #include "oci/base/reference.h"
 #include "oci/store/blob_range.h"
 
-#include "builder/cli/text.h"
 #include "builder/run/fetched_tree.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

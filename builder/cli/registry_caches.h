@@ -14,7 +14,7 @@
 #include "builder/cli/options.h"
 #include "builder/cli/registry_access.h"
 #include "builder/plan/graph.h"
-#include "builder/run/shared_caches.h"
+#include "builder/remember/shared_caches.h"
 
 namespace lithify {
 

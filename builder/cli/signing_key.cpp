@@ -11,7 +11,7 @@
 
 #include "builder/cli/ask.h"
 #include "builder/cli/no_dumps.h"
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

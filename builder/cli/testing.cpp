@@ -9,8 +9,8 @@
 #include "oci/base/json.h"
 
 #include "builder/cli/root_tree.h"
-#include "builder/cli/text.h"
-#include "builder/run/run_commands.h"
+#include "builder/command/run_commands.h"
+#include "builder/tell/text.h"
 #include "builder/test/junit.h"
 #include "builder/test/run_tests.h"
 

@@ -10,8 +10,8 @@
 #include "oci/sign/key_reference.h"
 #include "oci/sign/predicate_names.h"
 
-#include "builder/cli/text.h"
 #include "builder/frontend/read_policy.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

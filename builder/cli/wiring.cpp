@@ -21,13 +21,13 @@
 #include "oci/store/blob_range.h"
 
 #include "builder/cli/bringing_repository.h"
-#include "builder/cli/error_document.h"
 #include "builder/cli/git.h"
 #include "builder/cli/no_dumps.h"
 #include "builder/cli/verifying.h"
+#include "builder/remember/stored_step_cache.h"
+#include "builder/root/work_directory.h"
 #include "builder/run/local_executor.h"
-#include "builder/run/step_cache.h"
-#include "builder/run/work_directory.h"
+#include "builder/tell/error_document.h"
 
 extern char** environ;
 

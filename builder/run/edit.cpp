@@ -40,22 +40,6 @@ Tree fit_for_layer(Tree change) {
   return change;
 }
 
-// Commands that changed nothing are many, and a large tree is dear to copy.
-std::vector<Tree> without_empty(std::span<const Tree> changes) {
-  std::vector<Tree> rest;
-  for (const Tree& change : changes) {
-    if (!change.nodes().empty()) rest.push_back(change);
-  }
-  return rest;
-}
-
-Tree merged(std::span<const Tree> all, bool on_base) {
-  if (!on_base) return merge(without_empty(all), false);
-  const Tree ours = merge(without_empty(all.subspan(1)), true);
-  if (ours.nodes().empty()) return merge(all.first(1), false);
-  return merge(all.front(), ours, false, OnSymlink::replace);
-}
-
 // Applies actions one after another; the later see the earlier.
 class Editor {
  public:
@@ -139,7 +123,7 @@ class Editor {
   Tree seen() const {
     std::vector<Tree> all(below_.begin(), below_.end());
     all.push_back(change_);
-    return merged(all, on_base_);
+    return merge_below(all, on_base_);
   }
 
   const EditContext& context_;
@@ -188,13 +172,6 @@ void EditContext::warn(const std::string& text) const {
   activity.warn(place.file.empty() || place.line == 0
                     ? text
                     : fmt::format("{}:{}: {}", place.file, place.line, text));
-}
-
-Tree tree_below(const Step& step, std::span<const Tree> inputs) {
-  if (step.below > inputs.size() || (step.on_base && step.below == 0)) {
-    throw Error(Errc::internal, "a step stands on more trees than it has inputs");
-  }
-  return merged(inputs.last(step.below), step.on_base);
 }
 
 Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,

@@ -28,9 +28,6 @@ struct EditContext {
   void warn(const std::string& text) const;
 };
 
-// The full tree that a step stands on: the last step.below of its inputs, merged.
-Tree tree_below(const Step& step, std::span<const Tree> inputs);
-
 // The change that the actions make together. `inputs` are the step's and may be used up;
 // the last step.below of them are the changes it stands on.
 Tree perform_edit(const Step& step, const Edit& edit, std::span<Tree> inputs,

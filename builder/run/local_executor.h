@@ -4,10 +4,10 @@
 
 #include <functional>
 
+#include "builder/command/run_step.h"
 #include "builder/run/executor.h"
 #include "builder/run/fetch.h"
 #include "builder/run/import.h"
-#include "builder/run/run_step.h"
 #include "builder/tree/capture.h"
 
 namespace lithify {

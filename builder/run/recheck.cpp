@@ -10,9 +10,9 @@
 
 #include "oci/base/error.h"
 
-#include "builder/run/lay_out.h"
+#include "builder/root/lay_out.h"
+#include "builder/root/work_directory.h"
 #include "builder/run/step_difference.h"
-#include "builder/run/work_directory.h"
 
 namespace lithify {
 

@@ -16,10 +16,10 @@
 #include "oci/base/activity.h"
 #include "oci/store/blob_store.h"
 
+#include "builder/command/run_step.h"
+#include "builder/command/variation.h"
 #include "builder/plan/step.h"
-#include "builder/run/executor.h"
-#include "builder/run/run_step.h"
-#include "builder/run/variation.h"
+#include "builder/remember/step_cache.h"
 #include "builder/tree/tree.h"
 
 namespace lithify {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "builder/plan/graph.h"
+#include "builder/remember/step_cache.h"
 #include "builder/run/executor.h"
 
 namespace lithify {

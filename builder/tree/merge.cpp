@@ -137,14 +137,19 @@ class Merger {
   std::map<std::string, std::string, std::less<>> redirects_;
 };
 
-}  // namespace
-
-namespace {
-
 bool has_marks(const Tree& change) {
   return std::any_of(change.nodes().begin(), change.nodes().end(), [](const auto& item) {
     return item.second.type == FileType::whiteout || item.second.type == FileType::opaque;
   });
+}
+
+// Commands that changed nothing are many, and a large tree is dear to copy.
+std::vector<Tree> without_empty(std::span<const Tree> changes) {
+  std::vector<Tree> rest;
+  for (const Tree& change : changes) {
+    if (!change.nodes().empty()) rest.push_back(change);
+  }
+  return rest;
 }
 
 }  // namespace
@@ -170,6 +175,13 @@ Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts,
   Tree::Nodes nodes = below.nodes();
   Merger(nodes, keep_whiteouts, on_symlink).lay(change.nodes());
   return Tree(std::move(nodes));
+}
+
+Tree merge_below(std::span<const Tree> changes, bool on_base) {
+  if (!on_base) return merge(without_empty(changes), false);
+  const Tree ours = merge(without_empty(changes.subspan(1)), true);
+  if (ours.nodes().empty()) return merge(changes.first(1), false);
+  return merge(changes.front(), ours, false, OnSymlink::replace);
 }
 
 }  // namespace lithify

@@ -159,4 +159,9 @@ Tree merge(const Tree& below, const Tree& change, bool keep_whiteouts,
 // All of them, lowest first, at the cost of one copy.
 Tree merge(std::span<const Tree> changes, bool keep_whiteouts);
 
+// The full tree that a step stands on, of the changes below it, lowest first. With
+// `on_base` the first is a base whose layers are reused, so that the others lie on it as
+// layers do (OnSymlink::replace).
+Tree merge_below(std::span<const Tree> changes, bool on_base);
+
 }  // namespace lithify

@@ -9,7 +9,7 @@
 #include "oci/base/error.h"
 #include "oci/layer/tar.h"
 
-#include "builder/run/cache_archive.h"
+#include "builder/caches/cache_archive.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Files that a maintainer script left where key stores and font caches lie.
 #include <string_view>
 
-#include "builder/run/settle_formats.h"
+#include "builder/command/settle_formats.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "builder/remember/step_cache.h"
 #include "builder/run/executor.h"
 
 namespace lithify::testing {

@@ -20,12 +20,12 @@
 #include "builder/cli/root_tree.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/testing.h"
-#include "builder/cli/text.h"
 #include "builder/cli/twice.h"
+#include "builder/command/foreign_platform.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
-#include "builder/run/foreign_platform.h"
 #include "builder/run/scheduler.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -15,15 +15,15 @@
 #include "oci/image/manifest.h"
 #include "oci/store/temporary_file.h"
 
+#include "builder/caches/cache_mounts.h"
 #include "builder/cli/cache_travel.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/inside.h"
-#include "builder/cli/text.h"
 #include "builder/plan/suggest.h"
-#include "builder/run/cache_mounts.h"
-#include "builder/run/shared_roots.h"
-#include "builder/run/step_cache.h"
-#include "builder/run/work_directory.h"
+#include "builder/remember/stored_step_cache.h"
+#include "builder/root/shared_roots.h"
+#include "builder/root/work_directory.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "builder/cli/commands/commands.h"
-#include "builder/cli/error_document.h"
 #include "builder/cli/local_sources.h"
 #include "builder/cli/workspace.h"
 #include "builder/resolve/requests.h"
+#include "builder/tell/error_document.h"
 
 namespace lithify {
 

@@ -11,10 +11,10 @@
 #include "builder/cli/attached_place.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
-#include "builder/cli/text.h"
 #include "builder/deliver/output.h"
 #include "builder/deliver/push.h"
 #include "builder/deliver/referrers.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -7,7 +7,7 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
 #include "builder/cli/judged.h"
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -12,8 +12,8 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
 #include "builder/cli/image_view.h"
-#include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "builder/cli/commands/commands.h"
-#include "builder/cli/error_document.h"
 #include "builder/cli/prepare.h"
 #include "builder/resolve/requests.h"
+#include "builder/tell/error_document.h"
 
 namespace lithify {
 

@@ -12,8 +12,8 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/no_dumps.h"
 #include "builder/cli/sandbox_report.h"
-#include "builder/cli/text.h"
-#include "builder/run/foreign_platform.h"
+#include "builder/command/foreign_platform.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -11,8 +11,8 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/forecast.h"
 #include "builder/cli/prepare.h"
-#include "builder/cli/text.h"
 #include "builder/resolve/requests.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

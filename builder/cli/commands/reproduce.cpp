@@ -20,7 +20,7 @@
 #include "builder/cli/public_keys.h"
 #include "builder/cli/rebuild.h"
 #include "builder/cli/signing_key.h"
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

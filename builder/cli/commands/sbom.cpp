@@ -13,8 +13,8 @@
 #include "builder/cli/image_place.h"
 #include "builder/cli/image_sbom.h"
 #include "builder/cli/one_platform.h"
-#include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

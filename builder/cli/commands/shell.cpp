@@ -15,7 +15,7 @@
 #include "builder/cli/prepare.h"
 #include "builder/cli/root_tree.h"
 #include "builder/cli/run_steps.h"
-#include "builder/run/run_step.h"
+#include "builder/command/run_step.h"
 #include "builder/run/scheduler.h"
 
 namespace lithify {

@@ -12,7 +12,7 @@
 #include "builder/cli/attached_place.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/signing_key.h"
-#include "builder/cli/text.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

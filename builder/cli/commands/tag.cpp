@@ -8,8 +8,8 @@
 
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/image_place.h"
-#include "builder/cli/text.h"
 #include "builder/deliver/push.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -7,10 +7,10 @@
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/one_platform.h"
 #include "builder/cli/testing.h"
-#include "builder/cli/text.h"
 #include "builder/cli/workspace.h"
 #include "builder/frontend/problems.h"
 #include "builder/frontend/read_tests.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

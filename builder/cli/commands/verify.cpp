@@ -11,8 +11,8 @@
 #include "builder/attest/reproduced.h"
 #include "builder/cli/attached_place.h"
 #include "builder/cli/commands/commands.h"
-#include "builder/cli/text.h"
 #include "builder/cli/verifying.h"
+#include "builder/tell/text.h"
 
 namespace lithify {
 

@@ -6,8 +6,8 @@
 #include <iterator>
 #include <vector>
 
-#include "builder/cli/render_error.h"
 #include "builder/frontend/lithify_file.h"
+#include "builder/tell/render_error.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"

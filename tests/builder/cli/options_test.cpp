@@ -2,8 +2,8 @@
 
 #include "oci/base/error.h"
 
-#include "builder/cli/render_error.h"
-#include "builder/cli/text.h"
+#include "builder/tell/render_error.h"
+#include "builder/tell/text.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"
