@@ -33,13 +33,13 @@ struct FreeDeflate {
   }
 };
 
-std::size_t zstd_frame(Bytes frame, std::span<std::byte> into) {
+std::size_t zstd_frame(Bytes frame, std::span<std::byte> into, bool summed) {
   // A context of its own: what an earlier frame left in a shared one must not matter.
   const std::unique_ptr<ZSTD_CCtx, FreeZstd> context(ZSTD_createCCtx());
   if (!context) throw std::bad_alloc();
   for (const auto& [parameter, value] : {std::pair{ZSTD_c_compressionLevel, k_zstd_level},
                                          {ZSTD_c_contentSizeFlag, 1},
-                                         {ZSTD_c_checksumFlag, 0}}) {
+                                         {ZSTD_c_checksumFlag, summed ? 1 : 0}}) {
     if (ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), parameter, value)) != 0) {
       throw Error(Errc::internal, "zstd refuses a parameter of format 1");
     }
@@ -163,9 +163,13 @@ std::size_t compress_frame(Compression compression, Bytes frame,
     case Compression::gzip:
       return gzip_member(frame, into);
     case Compression::zstd:
-      return zstd_frame(frame, into);
+      return zstd_frame(frame, into, false);
   }
   throw Error(Errc::internal, "no such compression");
+}
+
+std::size_t compress_summed_frame(Bytes frame, std::span<std::byte> into) {
+  return zstd_frame(frame, into, true);
 }
 
 std::string encoder_identity(Compression compression) {

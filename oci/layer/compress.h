@@ -22,4 +22,8 @@ std::size_t compress_bound(Compression compression, std::size_t size);
 std::size_t compress_frame(Compression compression, Bytes frame,
                            std::span<std::byte> into);
 
+// A zstd frame with a check sum of its content, for what no digest will be compared with;
+// else as compress_frame().
+std::size_t compress_summed_frame(Bytes frame, std::span<std::byte> into);
+
 }  // namespace oci

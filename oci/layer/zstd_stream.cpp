@@ -1,4 +1,4 @@
-// zstd_stream: frames made by compress_frame(), read by the streaming decoder.
+// zstd_stream: frames as layers have them, read by the streaming decoder.
 #include "oci/layer/zstd_stream.h"
 
 #include <algorithm>
@@ -148,7 +148,7 @@ void ZstdSink::cut() {
   std::swap(open_, next);
   in_flight_.push_back(workers_.submit([plain = std::move(next)] {
     std::vector<std::byte> frame(compress_bound(Compression::zstd, plain.size()));
-    frame.resize(compress_frame(Compression::zstd, plain, frame));
+    frame.resize(compress_summed_frame(plain, frame));
     return frame;
   }));
 }

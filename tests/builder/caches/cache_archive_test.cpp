@@ -195,6 +195,22 @@ TEST_CASE("an archive that lost its end anywhere changes nothing") {
   CHECK(to.left_nothing());
 }
 
+TEST_CASE("an archive with a flipped bit changes nothing") {
+  Store from;
+  fill(from.cache("c").data());
+  const std::string archive = from.exported();
+  Store to;
+  write(to.cache("c").data() / "mine", "mine");
+  for (std::size_t at = 0; at < archive.size(); at += 5) {
+    std::string damaged = archive;
+    damaged[at] = static_cast<char>(damaged[at] ^ 32);
+    INFO("at " << at);
+    CHECK(refusal(to, damaged) != "no refusal\n");
+    CHECK(names_below(to.cache("c").data()) == std::vector<std::string>{"mine"});
+  }
+  CHECK(to.left_nothing());
+}
+
 TEST_CASE("a cache that a command uses is waited for, and a stop ends the waiting") {
   Store from;
   write(from.cache("c").data() / "new", "new");

@@ -55,20 +55,37 @@ TEST_CASE("what was compressed comes back") {
   }
 }
 
-TEST_CASE("a sink makes the frames that a source does, however it is written to") {
+TEST_CASE("a sink makes equal frames, however it is written to") {
   constexpr std::size_t k_piece = 4 << 20;
-  for (const unsigned threads : {1U, 3U}) {
+  const auto made = [](const std::string& text, unsigned threads, std::size_t part) {
     oci::WorkerPool workers(threads);
-    for (const std::size_t size :
-         {std::size_t{0}, std::size_t{1}, k_piece, 5 * k_piece, 5 * k_piece + 1}) {
-      const std::string text = words(size);
-      oci::StringSink frames;
-      oci::ZstdSink sink(frames, workers);
-      for (std::size_t at = 0; at < size; at += 3'000'001)
-        sink.write(oci::as_bytes(std::string_view(text).substr(at, 3'000'001)));
-      sink.finish();
-      CHECK(frames.text == compressed(text));
-    }
+    oci::StringSink frames;
+    oci::ZstdSink sink(frames, workers);
+    for (std::size_t at = 0; at < text.size(); at += part)
+      sink.write(oci::as_bytes(std::string_view(text).substr(at, part)));
+    sink.finish();
+    return std::move(frames.text);
+  };
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, k_piece, 5 * k_piece, 5 * k_piece + 1}) {
+    const std::string text = words(size);
+    const std::string frames = made(text, 1, k_piece);
+    CHECK(made(text, 3, 3'000'001) == frames);
+    CHECK(decompressed(frames) == text);
+  }
+}
+
+TEST_CASE("a sink's frames tell a flipped bit anywhere") {
+  oci::WorkerPool workers(1);
+  oci::StringSink frames;
+  oci::ZstdSink sink(frames, workers);
+  sink.write(oci::as_bytes(words(2000)));
+  sink.finish();
+  for (std::size_t at = 0; at < frames.text.size(); ++at) {
+    std::string damaged = frames.text;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    INFO("at " << at);
+    CHECK(failure_of(damaged) != "no failure");
   }
 }
 
