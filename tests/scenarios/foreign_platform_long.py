@@ -1,8 +1,11 @@
-"""Maintainer scripts of another processor's packages: dpkg and perl run through qemu-user."""
+"""Another processor's programs through qemu-user: for every user, and maintainer scripts."""
+import os
+import subprocess
 import unittest
 
+import foreign_platform_test as short
 from emulation import FOREIGN, needs_emulation
-from support import AnotherUser, Scenario, config_of, files_of, needs_root
+from support import AnotherUser, Scenario, config_of, files_of, needs, needs_root
 
 PROJECT = f"""\
 lithify: 1
@@ -50,6 +53,39 @@ class ForeignScripts(Scenario):
         user = AnotherUser(self, self.folder, TZ="Asia/Tokyo")
         theirs = user.run("sh", "-c", "umask 077; exec ./lithify build --locked")
         self.assertEqual(dict([theirs.split()]), ours)
+
+
+class Everywhere(short.ForeignProject):
+    """Whoever builds it, and in whatever sandbox."""
+
+    @needs("bwrap", "runc")
+    def test_another_program_s_sandbox_gives_the_same(self):
+        file = short.project(FOREIGN[0])
+        clock = slice(file.index("      - run: date"), file.index("  here:"))  # is our own
+        self.write("lithify.yaml", file.replace(file[clock], ""))
+        ours = self.build(self.folder)
+        for program in ("bwrap", "runc"):
+            self.assertEqual(self.build(self.folder, "--no-cache", "--sandbox", program), ours)
+
+    @needs_root()
+    def test_users_get_the_same(self):
+        ours = self.build(self.folder)
+        user = AnotherUser(self, self.folder, TZ="Asia/Tokyo")
+        theirs = user.run("sh", "-c", "umask 077; exec ./lithify build --locked --no-cache")
+        self.assertEqual(dict([theirs.split()]), ours)
+
+    @needs_root()
+    def test_a_user_with_a_single_id_gets_the_same(self):
+        ours = self.build(self.folder)
+        place = self.downloads()
+        self.run_program("chown", "-R", "60123:60123", place)
+        ran = subprocess.run(
+            ["setpriv", "--reuid", "60123", "--regid", "60123", "--clear-groups", "env", "-i",
+             f"PATH={os.environ['PATH']}", f"HOME={place}", f"LITHIFY_STORE={place}",
+             "./lithify", "build", "--locked", "--offline"],
+            cwd=place, text=True, capture_output=True, check=False)
+        self.assertIn("in sandbox L2", ran.stderr)
+        self.assertEqual(dict([ran.stdout.split()]), ours)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import unittest
 
 import sandbox_container_test as containers
 from emulation import BINFMT, FOREIGN, OWN, PACKAGED, needs_emulation, registered, unregister
-from support import (LITHIFY, AnotherUser, Scenario, config_of, layer_tar, manifest_of,
-                     needs, needs_root)
+from support import (LITHIFY, Scenario, config_of, layer_tar, manifest_of, needs,
+                     needs_root)
 
 PROJECT = """\
 lithify: 1
@@ -67,7 +67,9 @@ def project(*architectures):
 
 
 @needs_emulation()
-class ForeignPlatform(Scenario):
+class ForeignProject(Scenario):
+    """What is built; foreign_platform_long.py has it too."""
+
     def setUp(self):
         super().setUp()
         self.folder.chmod(0o755)
@@ -83,6 +85,18 @@ class ForeignPlatform(Scenario):
         return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*")
                 if path.is_file() and path.name != "hello"}
 
+    def downloads(self):
+        """A place with the project and the archives, and no result of any step."""
+        place = self.folder / "place"
+        place.mkdir()
+        for name in ("lithify.yaml", "lithify.lock"):
+            shutil.copy(self.folder / name, place)
+        shutil.copy(LITHIFY, place / "lithify")
+        self.run_program("cp", "-r", self.store / "blobs", place)
+        return place
+
+
+class ForeignPlatform(ForeignProject):
     def test_commands_run_as_on_the_processor_itself(self):
         result = self.lithify("build", "--no-cache")
         self.assertIn("tests  4 passed", result.stderr)
@@ -140,43 +154,12 @@ class ForeignPlatform(Scenario):
                                               status=4).stderr.split())
                 self.assertIn(f"cause: {cause}", words)
 
-    @needs("bwrap", "runc")
-    def test_another_program_s_sandbox_gives_the_same(self):
-        file = project(FOREIGN[0])
-        clock = slice(file.index("      - run: date"), file.index("  here:"))  # is our own
-        self.write("lithify.yaml", file.replace(file[clock], ""))
-        ours = self.build(self.folder)
-        for program in ("bwrap", "runc"):
-            self.assertEqual(self.build(self.folder, "--no-cache", "--sandbox", program), ours)
-
     def test_a_test_that_fails_on_it_alone_is_told(self):
         self.write("lithify.yaml", project(OWN[0], FOREIGN[0]).replace(
             "outputs:", "    - {files: {/machine: {text: {contains: " + OWN[1] + "}}}}\n"
             "outputs:"))
         result = self.lithify("build", status=3)
         self.assertIn(FOREIGN[1], result.stderr)
-
-    # ---- whoever builds, wherever ----------------------------------------------------
-
-    @needs_root()
-    def test_users_get_the_same(self):
-        ours = self.build(self.folder)
-        user = AnotherUser(self, self.folder, TZ="Asia/Tokyo")
-        theirs = user.run("sh", "-c", "umask 077; exec ./lithify build --locked --no-cache")
-        self.assertEqual(dict([theirs.split()]), ours)
-
-    @needs_root()
-    def test_a_user_with_a_single_id_gets_the_same(self):
-        ours = self.build(self.folder)
-        place = self.downloads()
-        self.run_program("chown", "-R", "60123:60123", place)
-        ran = subprocess.run(
-            ["setpriv", "--reuid", "60123", "--regid", "60123", "--clear-groups", "env", "-i",
-             f"PATH={os.environ['PATH']}", f"HOME={place}", f"LITHIFY_STORE={place}",
-             "./lithify", "build", "--locked", "--offline"],
-            cwd=place, text=True, capture_output=True, check=False)
-        self.assertIn("in sandbox L2", ran.stderr)
-        self.assertEqual(dict([ran.stdout.split()]), ours)
 
     @needs("runc")
     @needs_root()
@@ -193,16 +176,6 @@ class ForeignPlatform(Scenario):
                          seccomp=containers.docker_filter(containers.DOCKER))
         self.assertIn("in sandbox L1", ran.stderr)
         self.assertEqual(dict([ran.stdout.split()]), ours)
-
-    def downloads(self):
-        """A place with the project and the archives, and no result of any step."""
-        place = self.folder / "place"
-        place.mkdir()
-        for name in ("lithify.yaml", "lithify.lock"):
-            shutil.copy(self.folder / name, place)
-        shutil.copy(LITHIFY, place / "lithify")
-        self.run_program("cp", "-r", self.store / "blobs", place)
-        return place
 
 
 class NotRegistered(Scenario):
