@@ -67,8 +67,8 @@ class CommandsWork {
     });
     const Tree tree = with_directories();
     StepRoot root({tree, std::span(&tree, 1)}, work.path(),
-                  {where_.store, probe_, tools.program, tools.shared.get()}, activity,
-                  stop);
+                  {where_.store, probe_, tools.program, tools.shared.get(), tools.blobs},
+                  activity, stop);
     const Place place{root, activity, stop};
     bool ready = true;
     for (const Prepared& command : before_) {

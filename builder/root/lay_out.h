@@ -32,7 +32,8 @@ struct RootTools {
 // `tree` as files below `directory`, which is empty or missing, with the times they have
 // in the image and no two names of one file. A change, with its whiteouts and opaque
 // marks, becomes a layer of an overlay. Owners are those of the sandbox, where we may
-// give files away; where only its own root may (owners_need_entering), all are 0:0.
+// give files away; where only its own root may (owners_need_entering), all are 0:0. What
+// is there after an error counts for nothing: its contents may come from blobs that lie.
 void lay_out(const Tree& tree, const std::filesystem::path& directory,
              const RootTools& tools, oci::Activity& activity, std::stop_token stop);
 

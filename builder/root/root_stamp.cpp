@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string_view>
 #include <sys/stat.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -28,9 +29,7 @@ namespace {
 constexpr int k_max_depth = 256;  // as survey() has it
 
 struct CloseDirectory {
-  void operator()(DIR* directory) const {
-    if (directory != nullptr) ::closedir(directory);
-  }
+  void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
 // Facts of one directory's entries become one digest, so that it does not matter in which
@@ -44,14 +43,8 @@ class Stamper {
     struct stat info {};
     if (::fstat(root_.get(), &info) != 0)
       throw oci::errno_error(errno, "looking at a root");
-    todo_.push_back({"", nullptr, ".", 0});
-    {
-      std::vector<std::jthread> helpers;
-      const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, k_most);
-      for (unsigned helper = 1; helper < count; ++helper)
-        helpers.emplace_back([this] { work(); });
-      work();
-    }
+    todo_.push_back({".", 0});
+    work_together();
     if (failure_) std::rethrow_exception(failure_);
     std::string facts;
     add_facts(info, "", facts);
@@ -64,10 +57,20 @@ class Stamper {
  private:
   struct Place {
     std::string path;
-    std::shared_ptr<DIR> parent;  // of all that lie in it and are still to be opened
-    std::string name;
     int depth;
   };
+
+  void work_together() {
+    std::vector<std::jthread> helpers;
+    const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, k_most);
+    try {
+      for (unsigned helper = 1; helper < count; ++helper)
+        helpers.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // This thread will do.
+    }
+    work();
+  }
 
   void work() {
     std::unique_lock lock(mutex_);
@@ -100,16 +103,12 @@ class Stamper {
     if (stop_.stop_requested()) throw oci::Cancelled();
     if (place.depth > k_max_depth)
       throw oci::Error(oci::Errc::bad_input, "a root is more than 256 levels deep");
-    const int parent = place.parent ? ::dirfd(place.parent.get()) : root_.get();
-    const int fd = ::openat(parent, place.name.c_str(),
-                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) return "closed";
-    if (fd < 0) throw oci::errno_error(errno, "opening a directory of a root");
-    const std::shared_ptr<DIR> directory(::fdopendir(fd), CloseDirectory());
-    if (!directory) {
-      ::close(fd);
-      throw oci::errno_error(ENOMEM, "reading a directory of a root");
-    }
+    oci::Fd fd = oci::try_open_beneath(root_, place.path, O_RDONLY | O_DIRECTORY);
+    if (!fd.valid() && errno == EACCES) return "closed";
+    if (!fd.valid()) throw oci::errno_error(errno, "opening a directory of a root");
+    const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
+    if (!directory) throw oci::errno_error(ENOMEM, "reading a directory of a root");
+    fd.release();  // the directory's now
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(directory.get())) {
       const std::string_view called = entry->d_name;
@@ -119,11 +118,12 @@ class Stamper {
     std::string facts;
     for (const std::string& name : names) {
       struct stat info {};
-      if (::fstatat(fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      if (::fstatat(::dirfd(directory.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) !=
+          0)
         throw oci::errno_error(errno, "looking at a file of a root");
       add_facts(info, name, facts);
       if (S_ISDIR(info.st_mode))
-        below.push_back({place.path + '/' + name, directory, name, place.depth + 1});
+        below.push_back({place.path + '/' + name, place.depth + 1});
     }
     return facts;
   }
@@ -150,7 +150,7 @@ class Stamper {
   const std::stop_token stop_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Place> todo_;  // the last first, so that few directories are open
+  std::vector<Place> todo_;
   unsigned busy_ = 0;
   std::vector<std::pair<std::string, std::string>> done_;  // path and digest
   std::exception_ptr failure_;

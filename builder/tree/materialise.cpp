@@ -147,8 +147,9 @@ class Maker {
       }
       unmade_.push_back(path + ": " + name);
     }
+    // A new owner takes set-id bits away, and an access control list is a mode too.
     constexpr unsigned k_set_ids = 06000;
-    if ((now.st_mode & 07777) != attributes.mode ||
+    if ((now.st_mode & 07777) != attributes.mode || !attributes.xattrs.empty() ||
         (give && (attributes.mode & k_set_ids) != 0))
       require(::fchmod(fd, attributes.mode), "changing the mode of", path);
     require(::futimens(fd, times_of(node).data()), "changing the time of", path);

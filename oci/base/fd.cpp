@@ -66,8 +66,7 @@ int walk_beneath(int root, std::string_view path, int flags) {
 
 }  // namespace
 
-Fd open_beneath(const Fd& root, std::string_view path, int flags,
-                const std::string& shown) {
+Fd try_open_beneath(const Fd& root, std::string_view path, int flags) {
   const std::string name(path);
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
@@ -77,7 +76,14 @@ Fd open_beneath(const Fd& root, std::string_view path, int flags,
   if (!fd.valid() && (errno == ENOSYS || errno == EPERM)) {
     fd = Fd(walk_beneath(root.get(), path, flags));
   }
-  if (!fd.valid()) throw errno_error(errno, "opening " + (shown.empty() ? name : shown));
+  return fd;
+}
+
+Fd open_beneath(const Fd& root, std::string_view path, int flags,
+                const std::string& shown) {
+  Fd fd = try_open_beneath(root, path, flags);
+  if (!fd.valid())
+    throw errno_error(errno, "opening " + (shown.empty() ? std::string(path) : shown));
   return fd;
 }
 

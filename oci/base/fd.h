@@ -39,6 +39,9 @@ Fd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0666)
 Fd open_beneath(const Fd& root, std::string_view path, int flags,
                 const std::string& shown = "");
 
+// The same, but an invalid Fd with errno set is what a failure gives.
+Fd try_open_beneath(const Fd& root, std::string_view path, int flags);
+
 // Writes all of `data` at the file's position, retrying short writes; `what` names the
 // file.
 void write_all(int fd, Bytes data, const std::string& what);

@@ -1,6 +1,7 @@
 // blob_directory: blobs as files, whole or not at all.
 #include "oci/store/blob_directory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -181,19 +182,47 @@ BlobDirectory::SharedFile BlobDirectory::open_unchecked(const BlobRef& blob) con
 
 // The file of a checked blob.
 BlobDirectory::SharedFile BlobDirectory::open_checked(const BlobRef& blob) const {
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto at = opened_.begin(); at != opened_.end(); ++at) {
-      if (at->first != blob) continue;
-      opened_.splice(opened_.begin(), opened_, at);
-      return at->second;
-    }
-  }
+  if (SharedFile file = still_open(blob)) return file;
   SharedFile file = open_unchecked(blob);
-  const std::lock_guard lock(mutex_);
-  opened_.emplace_front(blob, file);
-  if (opened_.size() > k_most_opened) opened_.pop_back();
+  keep_open(blob, file, false);
   return file;
+}
+
+// Null unless the file that was opened is what the name leads to now: it may have been
+// healed, cut or removed meanwhile, and whoever asks wants to know.
+BlobDirectory::SharedFile BlobDirectory::still_open(const BlobRef& blob) const {
+  struct stat now {};
+  const std::string name = blob.digest.hex();
+  const bool there =
+      ::fstatat(directory_.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(opened_.begin(), opened_.end(),
+                                  [&](const Opened& one) { return one.blob == blob; });
+  if (found == opened_.end()) return nullptr;
+  if (!there || found->identity != FileIdentity(now.st_dev, now.st_ino) ||
+      static_cast<std::uint64_t>(now.st_size) != blob.size) {
+    opened_.erase(found);
+    return nullptr;
+  }
+  opened_.splice(opened_.begin(), opened_, found);
+  return found->file;
+}
+
+void BlobDirectory::keep_open(const BlobRef& blob, const SharedFile& file,
+                              bool hashed) const {
+  const FileIdentity identity = identity_of(file->fd);
+  const std::lock_guard lock(mutex_);
+  opened_.remove_if([&](const Opened& one) { return one.blob == blob; });
+  opened_.push_front({blob, identity, file, hashed});
+  if (opened_.size() > k_most_opened) opened_.pop_back();
+}
+
+bool BlobDirectory::was_hashed(const BlobRef& blob, const Fd& file) const {
+  const FileIdentity identity = identity_of(file);
+  const std::lock_guard lock(mutex_);
+  return std::any_of(opened_.begin(), opened_.end(), [&](const Opened& one) {
+    return one.hashed && one.blob == blob && one.identity == identity;
+  });
 }
 
 // The turn to hash a blob: of several threads that want it, the others wait.
@@ -222,13 +251,18 @@ class BlobDirectory::Turn {
 void BlobDirectory::check_whole(const BlobRef& blob) const {
   if (is_checked(blob.digest)) return;
   const Turn turn(*this, blob.digest);
-  if (!is_checked(blob.digest)) hash(blob, open_unchecked(blob), {});
+  if (is_checked(blob.digest)) return;
+  const SharedFile file = open_unchecked(blob);
+  hash(blob, file, {});
+  keep_open(blob, file, true);
 }
 
 void BlobDirectory::check(const BlobRef& blob, const SharedFile& file,
                           const std::stop_token& stop) const {
   const Turn turn(*this, blob.digest);
+  if (was_hashed(blob, file->fd)) return;
   hash(blob, file, stop);
+  keep_open(blob, file, true);
 }
 
 void BlobDirectory::hash(const BlobRef& blob, SharedFile file,
@@ -303,7 +337,7 @@ void BlobDirectory::forget(const Digest& digest) const {
   const std::lock_guard lock(mutex_);
   checked_.erase(digest);
   used_.erase(digest);
-  opened_.remove_if([&](const auto& opened) { return opened.first.digest == digest; });
+  opened_.remove_if([&](const auto& opened) { return opened.blob.digest == digest; });
 }
 
 std::size_t BlobDirectory::found_lying() const {

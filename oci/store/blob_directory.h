@@ -56,8 +56,8 @@ class BlobDirectory final : public BlobStore {
   bool is_checked(const Digest& digest) const;
   // The blob's file, whose bytes may lie: for CheckedLater.
   SharedFile open_unchecked(const BlobRef& blob) const;
-  // Hashes the file; throws Errc::mismatch if it lies, and takes it out of the way.
-  // Cancelled if `stop` is requested first.
+  // Hashes the file unless that was done; throws Errc::mismatch if it lies, and takes it
+  // out of the way. Cancelled if `stop` is requested while it hashes.
   void check(const BlobRef& blob, const SharedFile& file,
              const std::stop_token& stop) const;
 
@@ -82,10 +82,20 @@ class BlobDirectory final : public BlobStore {
   class Turn;
   using FileIdentity = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
 
+  struct Opened {
+    BlobRef blob;
+    FileIdentity identity;
+    SharedFile file;
+    bool hashed;  // this very file, not just one of its name
+  };
+
   static FileIdentity identity_of(const Fd& fd);
   Fd open_regular(const BlobRef& blob) const;
   SharedFile open_checked(const BlobRef& blob) const;
   void check_whole(const BlobRef& blob) const;
+  SharedFile still_open(const BlobRef& blob) const;
+  void keep_open(const BlobRef& blob, const SharedFile& file, bool hashed) const;
+  bool was_hashed(const BlobRef& blob, const Fd& file) const;
   void hash(const BlobRef& blob, SharedFile file, const std::stop_token& stop) const;
   void forget(const Digest& digest) const;
   void clear_directory(const Digest& digest) const;
@@ -101,7 +111,7 @@ class BlobDirectory final : public BlobStore {
   mutable std::unordered_set<Digest> turns_;    // being hashed by some thread
   mutable std::unordered_set<Digest> used_;     // last_used was moved by this object
   // Checked ones that were read last: files of trees are short ranges of a few blobs.
-  mutable std::list<std::pair<BlobRef, SharedFile>> opened_;
+  mutable std::list<Opened> opened_;
   mutable std::size_t put_away_ = 0;
 };
 

@@ -33,7 +33,7 @@ class BlobStore {
   // store that finds a lying blob takes it out of the way, so that it can be made again.
   virtual std::unique_ptr<Source> open(const BlobRef& blob) const = 0;
   // `size` bytes from `offset`. The whole blob has been checked against its digest by
-  // this process, or is now.
+  // this process, or is now; CheckedLater alone says otherwise.
   virtual std::unique_ptr<Source> open_range(const BlobRef& blob, std::uint64_t offset,
                                              std::uint64_t size) const = 0;
   virtual std::unique_ptr<BlobWriter> create() = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
 #include <thread>
 
 #include "oci/store/blob_range.h"
@@ -53,16 +54,20 @@ std::unique_ptr<Source> CheckedLater::open_range(const BlobRef& blob,
 
 // Empty if the store itself is to be asked.
 BlobDirectory::SharedFile CheckedLater::file_under_check(const BlobRef& blob) const {
+  if (files_ == nullptr || blob.size < k_worth_a_thread) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(checks_.begin(), checks_.end(),
                                   [&](const auto& one) { return one->blob == blob; });
   if (found != checks_.end()) return (*found)->file;
-  if (files_ == nullptr || blob.size < k_worth_a_thread ||
-      checks_.size() == k_most_threads || files_->is_checked(blob.digest) ||
+  if (checks_.size() == k_most_threads || files_->is_checked(blob.digest) ||
       !files_->size_of(blob.digest))
     return nullptr;
-  checks_.push_back(std::make_unique<Check>(blob, files_->open_unchecked(blob), *files_,
-                                            ends_.get_token()));
+  try {
+    checks_.push_back(std::make_unique<Check>(blob, files_->open_unchecked(blob), *files_,
+                                              ends_.get_token()));
+  } catch (const std::system_error&) {
+    return nullptr;  // there are no more threads
+  }
   return checks_.back()->file;
 }
 

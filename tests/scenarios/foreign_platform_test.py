@@ -1,6 +1,5 @@
 """Images for another processor than the machine's: their commands run through qemu-user."""
 import json
-import os
 import pathlib
 import shutil
 import subprocess

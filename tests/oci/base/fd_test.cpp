@@ -1,9 +1,11 @@
 // fd: files appear whole or not at all, and nothing leads out of a directory.
 #include "oci/base/fd.h"
 
+#include <array>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "oci/base/error.h"
 
@@ -95,6 +97,47 @@ TEST_CASE("a file source reads the stretch it was given") {
   write_file_atomically(here.path() / "file", "0123456789");
   FileSource source(open_file(here.path() / "file", O_RDONLY), "file", 2, 5);
   CHECK(read_all(source, 100, "file") == "23456");
+}
+
+TEST_CASE("a file is copied from where its source stands to where the other file does") {
+  const TemporaryDirectory here;
+  write_file_atomically(here.path() / "from", "0123456789");
+  const bool appends = GENERATE(false, true);  // for which the kernel does not copy
+  write_file_atomically(here.path() / "to", "ab");
+  FileSource source(open_file(here.path() / "from", O_RDONLY), "from", 2, 5);
+  std::array<std::byte, 2> buffer{};
+  CHECK(source.read(buffer) == 2);
+  const Fd to = open_file(here.path() / "to", O_WRONLY | (appends ? O_APPEND : 0));
+  REQUIRE(::lseek(to.get(), 2, SEEK_SET) == 2);
+  CHECK(copy_to_file(source, to.get(), buffer, "to") == 3);
+  CHECK(source.read(buffer) == 0);
+  CHECK(read_file(here.path() / "to", 100) == "ab456");
+}
+
+TEST_CASE("what the kernel does not copy is read") {
+  const TemporaryDirectory here;
+  const Fd to = open_file(here.path() / "to", O_WRONLY | O_CREAT);
+  std::array<std::byte, 7> buffer{};
+  FileSource proc(open_file("/proc/self/stat", O_RDONLY), "stat");
+  CHECK(copy_to_file(proc, to.get(), buffer, "to") > 10);
+  StringSource text("not a file");
+  CHECK(copy_to_file(text, to.get(), buffer, "to") == 10);
+  CHECK(read_file(here.path() / "to", 10'000).ends_with("not a file"));
+}
+
+TEST_CASE("a full disk fails a copy by name") {
+  std::array<std::byte, 64> buffer{};
+  const Fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  if (!full.valid()) return;
+  const TemporaryDirectory here;
+  write_file_atomically(here.path() / "from", "0123456789");
+  FileSource source(open_file(here.path() / "from", O_RDONLY), "from");
+  try {
+    copy_to_file(source, full.get(), buffer, "the new file");
+    FAIL("it was written");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("the new file") != std::string::npos);
+  }
 }
 
 TEST_CASE("only regular files are read whole, and nothing waits at a pipe") {

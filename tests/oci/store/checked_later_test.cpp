@@ -1,7 +1,10 @@
 // checked_later: reading begins at once, and ends well only with honest blobs.
 #include "oci/store/checked_later.h"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "oci/store/directory_store.h"
 #include "oci/store/memory_store.h"
@@ -69,6 +72,25 @@ TEST_CASE("an honest blob is checked when all is finished") {
   CHECK(read(later, filled.large(), 5, 3) == "xxx");
   CHECK(read(later, filled.large(), filled.large().size - 1, 1) == "x");
   CHECK(read(later, filled.small(), 1, 2) == "ma");
+  later.finish();
+  CHECK(store.blobs().is_checked(filled.large().digest));
+}
+
+TEST_CASE("many threads read one blob that is hashed once") {
+  const Filled filled;
+  DirectoryStore store(filled.path());
+  CheckedLater later(store, &store.blobs(), {});
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (int reader = 0; reader < 8; ++reader) {
+      readers.emplace_back([&] {
+        for (std::uint64_t at = 0; at < 300; ++at)
+          right += read(later, filled.large(), at * 1000, 10) == std::string(10, 'x');
+      });
+    }
+  }
+  CHECK(right == 8 * 300);
   later.finish();
   CHECK(store.blobs().is_checked(filled.large().digest));
 }

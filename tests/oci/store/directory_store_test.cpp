@@ -132,6 +132,23 @@ TEST_CASE("bytes are hashed once by each process that reads them") {
   CHECK(failure_of([&] { text_of(other, blob); }) == Errc::mismatch);
 }
 
+TEST_CASE("a blob that somebody replaces while it is open is noticed") {
+  const TemporaryDirectory place;
+  DirectoryStore store(place.path());
+  const BlobRef blob = put(store, "truth");
+  const auto read = [&] {
+    return oci::read_all(*store.open_range(blob, 1, 3), 100, "range");
+  };
+  CHECK(read() == "rut");
+  plant(store.path_of(blob.digest), "cut");
+  CHECK(failure_of(read) == Errc::mismatch);
+  CHECK(!store.has(blob.digest));
+  put(store, "truth");
+  CHECK(read() == "rut");
+  fs::remove(store.path_of(blob.digest));
+  CHECK(failure_of(read) == Errc::not_found);
+}
+
 TEST_CASE("temporary files of the dead are removed, those of the living stay") {
   const TemporaryDirectory place;
   DirectoryStore store(place.path());

@@ -1,0 +1,88 @@
+// root_stamp: whatever changed below a root changes its stamp, and nothing else does.
+#include "builder/root/root_stamp.h"
+
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci/base/error.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Enough directories for several threads.
+class Root {
+ public:
+  Root() {
+    for (int number = 0; number < 200; ++number) {
+      const fs::path directory =
+          path() / ("d" + std::to_string(number % 7)) / ("e" + std::to_string(number));
+      fs::create_directories(directory / "empty");
+      std::ofstream(directory / "file") << number;
+      fs::create_symlink("file", directory / "link");
+    }
+    fs::create_directories(path() / "1/2/3/4/5");
+    std::ofstream(path() / "1/2/3/4/5/deep") << "deep";
+  }
+  const fs::path& path() const { return place_.path(); }
+  std::string stamp(std::stop_token stop = {}) const {
+    return lithify::root_stamp(oci::open_file(path(), O_RDONLY | O_DIRECTORY),
+                               std::move(stop));
+  }
+
+ private:
+  TemporaryDirectory place_;
+};
+
+}  // namespace
+
+TEST_CASE("a root that nobody touches has one stamp") {
+  const Root root;
+  const std::string stamp = root.stamp();
+  for (int round = 0; round < 50; ++round)
+    CHECK(root.stamp() == stamp);
+}
+
+TEST_CASE("every change below a root changes its stamp") {
+  const Root root;
+  const fs::path deep = root.path() / "1/2/3/4/5/deep";
+  const std::function<void()> change = GENERATE_COPY(
+      std::function<void()>([=] { ::chmod(deep.c_str(), 0600); }),
+      std::function<void()>([=] { std::ofstream(deep) << "peed"; }),
+      std::function<void()>([=] { fs::rename(deep, deep.parent_path() / "other"); }),
+      std::function<void()>([=] { std::ofstream(deep.parent_path() / "more"); }),
+      std::function<void()>([=, &root] { fs::remove(root.path() / "d0/e0/empty"); }),
+      std::function<void()>([=, &root] {
+        fs::remove(root.path() / "d1/e1/link");
+        fs::create_symlink("deep", root.path() / "d1/e1/link");
+      }),
+      std::function<void()>([=, &root] { ::chmod(root.path().c_str(), 0711); }));
+  const std::string stamp = root.stamp();
+  change();
+  CHECK(root.stamp() != stamp);
+}
+
+TEST_CASE("a stop ends the looking") {
+  const Root root;
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK_THROWS_AS(root.stamp(stop.get_token()), oci::Cancelled);
+}
+
+TEST_CASE("a root that is too deep is refused") {
+  const TemporaryDirectory place;
+  fs::path path = place.path();
+  for (int depth = 0; depth < 260; ++depth)
+    path /= "d";
+  fs::create_directories(path);
+  CHECK_THROWS_AS(
+      lithify::root_stamp(oci::open_file(place.path(), O_RDONLY | O_DIRECTORY), {}),
+      oci::Error);
+}
