@@ -195,20 +195,26 @@ TEST_CASE("an archive that lost its end anywhere changes nothing") {
   CHECK(to.left_nothing());
 }
 
-TEST_CASE("an archive with a flipped bit changes nothing") {
+TEST_CASE("an archive with a flipped bit is refused, or says what it did before") {
   Store from;
   fill(from.cache("c").data());
   const std::string archive = from.exported();
-  Store to;
-  write(to.cache("c").data() / "mine", "mine");
+  std::size_t refused = 0;
   for (std::size_t at = 0; at < archive.size(); at += 5) {
     std::string damaged = archive;
     damaged[at] = static_cast<char>(damaged[at] ^ 32);
     INFO("at " << at);
-    CHECK(refusal(to, damaged) != "no refusal\n");
-    CHECK(names_below(to.cache("c").data()) == std::vector<std::string>{"mine"});
+    Store to;
+    write(to.cache("c").data() / "mine", "mine");
+    if (refusal(to, damaged) == "no refusal\n") {
+      CHECK(to.exported() == archive);
+    } else {
+      ++refused;
+      CHECK(names_below(to.cache("c").data()) == std::vector<std::string>{"mine"});
+    }
+    CHECK(to.left_nothing());
   }
-  CHECK(to.left_nothing());
+  CHECK(refused > archive.size() / 5 - 10);
 }
 
 TEST_CASE("a cache that a command uses is waited for, and a stop ends the waiting") {

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,8 @@
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* k_deep = "1/2/3/4/5/deep";
 
 // Enough directories for several threads.
 class Root {
@@ -29,7 +30,7 @@ class Root {
       fs::create_symlink("file", directory / "link");
     }
     fs::create_directories(path() / "1/2/3/4/5");
-    std::ofstream(path() / "1/2/3/4/5/deep") << "deep";
+    std::ofstream(path() / k_deep) << "deep";
   }
   const fs::path& path() const { return place_.path(); }
   std::string stamp(std::stop_token stop = {}) const {
@@ -51,21 +52,21 @@ TEST_CASE("a root that nobody touches has one stamp") {
 }
 
 TEST_CASE("every change below a root changes its stamp") {
-  const Root root;
-  const fs::path deep = root.path() / "1/2/3/4/5/deep";
-  const std::function<void()> change = GENERATE_COPY(
-      std::function<void()>([=] { ::chmod(deep.c_str(), 0600); }),
-      std::function<void()>([=] { std::ofstream(deep) << "peed"; }),
-      std::function<void()>([=] { fs::rename(deep, deep.parent_path() / "other"); }),
-      std::function<void()>([=] { std::ofstream(deep.parent_path() / "more"); }),
-      std::function<void()>([=, &root] { fs::remove(root.path() / "d0/e0/empty"); }),
-      std::function<void()>([=, &root] {
-        fs::remove(root.path() / "d1/e1/link");
-        fs::create_symlink("deep", root.path() / "d1/e1/link");
+  using Change = void (*)(const fs::path& root);
+  const Change change = GENERATE(
+      Change([](const fs::path& root) { ::chmod((root / k_deep).c_str(), 0600); }),
+      Change([](const fs::path& root) { std::ofstream(root / k_deep) << "peed"; }),
+      Change([](const fs::path& root) { fs::rename(root / k_deep, root / "1/2/other"); }),
+      Change([](const fs::path& root) { std::ofstream(root / "1/2/3/4/more"); }),
+      Change([](const fs::path& root) { fs::remove(root / "d0/e0/empty"); }),
+      Change([](const fs::path& root) {
+        fs::remove(root / "d1/e1/link");
+        fs::create_symlink("deep", root / "d1/e1/link");
       }),
-      std::function<void()>([=, &root] { ::chmod(root.path().c_str(), 0711); }));
+      Change([](const fs::path& root) { ::chmod(root.c_str(), 0711); }));
+  const Root root;
   const std::string stamp = root.stamp();
-  change();
+  change(root.path());
   CHECK(root.stamp() != stamp);
 }
 

