@@ -18,13 +18,6 @@ unsigned processors() {
   return static_cast<unsigned>(CPU_COUNT(&set));
 }
 
-bool has_cache(const RunStep& step) {
-  for (const RunMount& mount : step.mounts) {
-    if (mount.kind == RunMount::Kind::cache) return true;
-  }
-  return false;
-}
-
 bool is_possible(Varied varied, const RunStep& step, const SandboxProbe& probe) {
   switch (varied) {
     case Varied::clock:
@@ -47,6 +40,13 @@ bool is_possible(Varied varied, const RunStep& step, const SandboxProbe& probe) 
 
 }  // namespace
 
+bool has_cache(const RunStep& step) {
+  for (const RunMount& mount : step.mounts) {
+    if (mount.kind == RunMount::Kind::cache) return true;
+  }
+  return false;
+}
+
 std::string_view name_of(Varied varied) {
   switch (varied) {
     case Varied::clock:
@@ -60,7 +60,7 @@ std::string_view name_of(Varied varied) {
     case Varied::processes:
       return "process ids";
     case Varied::owners:
-      return "the machine's user ids";
+      return "the machine's user ids, or numbers of inodes";
     case Varied::place:
       return "the machine's work directory";
     case Varied::caches:

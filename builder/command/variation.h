@@ -55,6 +55,9 @@ class Variation {
   std::optional<std::int64_t> stopped_at_;
 };
 
+// Whether the step mounts a cache.
+bool has_cache(const RunStep& step);
+
 // What can be another thing for this step, in this sandbox.
 Variation all_possible(const RunStep& step, const SandboxProbe& probe);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <vector>
 
 #include <fmt/format.h>
@@ -47,7 +48,7 @@ const char* cure_of(Varied varied) {
     case Varied::processes:
       return "leave process ids (`$$`) out of names and contents";
     case Varied::owners:
-      return "leave out what /proc says of user ids";
+      return "leave out numbers of inodes, and what /proc says of user ids";
     case Varied::place:
       return "leave out what /proc says of mounts";
     case Varied::caches:
@@ -75,9 +76,9 @@ class Performer {
       return perform_run(step_, run_, inputs_, store_, tools, activity, stop);
     tools.keep_failed = false;
     tools.runner = SandboxRunner::own;  // others know no other clock
-    std::optional<WorkDirectory> empty;
-    if (variation.has(Varied::caches))
-      tools.caches = empty.emplace(tools_.work, remover()).path();
+    // An experiment changes nothing that the user has: caches are empty in all of them.
+    const WorkDirectory empty(tools_.work, remover());
+    tools.caches = empty.path();
     std::optional<WorkDirectory> apart;
     if (variation.has(Varied::place)) {
       tools.work = apart.emplace(tools_.work).path() / "somewhere-else";
@@ -132,17 +133,24 @@ class Experiments {
         activity_(activity),
         stop_(std::move(stop)) {}
 
-  void run() {
+  // `first` is what the step made when nothing was varied.
+  void run(const Tree& first) {
     if (all_explained()) return;
-    std::optional<Tree> plain = attempt(still());
+    const std::optional<Tree> plain = attempt(still());
     if (!plain) return;
     wait_until(Clock::now() + k_apart, stop_);
     explain(*plain, still(), k_chance, k_chance_cure);
     for (const Varied varied : k_all_varied) {
       if (all_explained()) return;
-      if (!possible_.has(varied)) continue;
-      explain(*plain, still().add(varied), std::string(name_of(varied)), cure_of(varied));
+      if (!possible_.has(varied) || varied == Varied::caches) continue;
+      explain(*plain, still().add(varied), varied);
     }
+    if (all_explained()) return;
+    // Some do one thing today and another at any other time.
+    if (possible_.has(Varied::clock))
+      explain(*plain, Variation().stop_clock(std::time(nullptr)), Varied::clock);
+    // What is left is of the caches, which were empty in every experiment.
+    if (possible_.has(Varied::caches)) explain(*plain, first, Varied::caches);
   }
 
  private:
@@ -162,12 +170,23 @@ class Experiments {
     }
   }
 
+  void explain(const Tree& plain, const Variation& variation, Varied varied) {
+    explain(plain, variation, std::string(name_of(varied)), cure_of(varied));
+  }
+
   void explain(const Tree& plain, const Variation& variation, const std::string& cause,
                const char* cure) {
-    const std::optional<Tree> other = attempt(variation);
-    if (!other) return;
+    if (const auto other = attempt(variation)) explain(plain, *other, cause, cure);
+  }
+
+  void explain(const Tree& plain, const Tree& other, Varied varied) {
+    explain(plain, other, std::string(name_of(varied)), cure_of(varied));
+  }
+
+  void explain(const Tree& plain, const Tree& other, const std::string& cause,
+               const char* cure) {
     for (const StepDifference& found :
-         differences_between(plain, *other, performer_.store())) {
+         differences_between(plain, other, performer_.store())) {
       for (StepDifference& known : differences_) {
         if (!known.cause.empty() || !is_same(known, found)) continue;
         known.cause = cause;
@@ -218,8 +237,12 @@ Error not_reproducible(const Step& step, const std::vector<StepDifference>& diff
   }
   if (differences.size() > k_most_told)
     error.add_note(fmt::format("and {} more", differences.size() - k_most_told));
-  for (std::size_t i = 1; i < cures.size(); ++i)
-    error.add_note(fmt::format("against {}: {}", cures[i].first, cures[i].second));
+  for (std::size_t i = 1; i < cures.size(); ++i) {
+    const auto& [cause, cure] = cures[i];
+    error.add_note(cause.empty() ? "else: " + cure
+                                 : fmt::format("against {}: {}",
+                                               cause.substr(0, cause.find(':')), cure));
+  }
   return error.add_hint(cures.front().second);
 }
 
@@ -230,7 +253,10 @@ Error fails_otherwise(const Performer& performer, const Variation& possible,
   Error error(Errc::mismatch,
               fmt::format("`{}` is not reproducible: it fails when it is run once more",
                           performer.step().label));
-  for (const Varied varied : k_all_varied) {
+  // Caches first: they are empty whatever is varied.
+  std::vector<Varied> varieties(k_all_varied.begin(), k_all_varied.end());
+  std::rotate(varieties.begin(), varieties.end() - 1, varieties.end());
+  for (const Varied varied : varieties) {
     if (!possible.has(varied)) continue;
     try {
       performer.perform(Variation().add(varied), activity, stop);
@@ -313,7 +339,7 @@ Tree perform_checked(const Step& step, const Run& run, std::span<const Tree> inp
   }
   std::vector<StepDifference> differences = differences_between(*first, *second, store);
   if (!differences.empty()) {
-    Experiments(performer, all, differences, activity, stop).run();
+    Experiments(performer, all, differences, activity, stop).run(*first);
     throw not_reproducible(step, differences);
   }
   rechecks.checked(all);

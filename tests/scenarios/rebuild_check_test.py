@@ -132,6 +132,25 @@ class RebuildCheck(Scenario):
         self.assertIn("it fails when it is run once more", words)
         self.assertIn("cause: the time of day", words)
 
+    def test_what_a_cache_holds_is_a_cause_and_stays_as_it_was(self):
+        cache = [f"mounts: [{{cache: {self.folder.name}, at: /c}}]"]
+        self.project(step("echo warm > /c/x", cache))
+        self.lithify("build")
+        command = "if [ -e /c/x ]; then echo warm; else echo cold; fi > /made; echo 1 >> /c/n"
+        self.project(step(command, cache))
+        self.lithify("build")
+        words = " ".join(self.check(status=4).stderr.split())
+        self.assertIn("cause: what is in cache mounts", words)
+        self.project(step('test "$(cat /c/n)" = 1', cache))
+        self.lithify("build")
+
+    def test_what_happens_today_alone_is_of_the_time(self):
+        day = "[ $(date +%s) -gt 1700000000 ] && [ $(date +%s) -lt 1900000000 ]"
+        self.project(step(f"if {day}; then touch /today-$(date +%s); fi"))
+        words = " ".join(self.check(status=4).stderr.split())
+        self.assertIn("cause: the time of day", words)
+        self.assertNotIn("against :", words)
+
     def test_the_policy_always_checks_what_was_not_checked(self):
         fresh = step(f"echo {self.folder.name} > /made")
         self.project(fresh)
