@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "oci/base/error.h"
 
@@ -140,7 +143,7 @@ class GraphRun {
       }
     }
     if (outside_.stop_requested()) throw oci::Cancelled();
-    if (failure_) std::rethrow_exception(failure_);
+    if (failed_at_ < steps_.size()) throw_failure();
     std::vector<Tree> trees;
     for (auto& result : results_)
       trees.push_back(std::move(result).value());
@@ -263,13 +266,40 @@ class GraphRun {
     changed_.notify_all();
   }
 
+  // Later steps are cancelled by the failure of an earlier one, or fail by themselves.
   void fail(StepIndex i, std::exception_ptr why) {
     const std::lock_guard lock(mutex_);
-    if (i >= failed_at_) return;  // cancelled by the failure of an earlier step
+    failures_.emplace(i, std::move(why));
+    if (i >= failed_at_) return;
     failed_at_ = i;
-    failure_ = std::move(why);
     for (StepIndex later = i + 1; later < stops_.size(); ++later)
       stops_[later].request_stop();
+  }
+
+  // The first in the order of steps, which always is the same one. Those that had failed
+  // before it did are told beside it.
+  [[noreturn]] void throw_failure() {
+    std::vector<std::string> others;
+    for (const auto& [i, failure] : failures_) {
+      if (i == failed_at_) continue;
+      try {
+        std::rethrow_exception(failure);
+      } catch (const Error& error) {
+        others.push_back(std::string("also: ") + error.what());
+        for (const std::string& note : error.notes()) {
+          if (note.find('\n') == note.npos) others.back() += "; " + note;
+        }
+      } catch (...) {
+        // Cancelled, as a rule.
+      }
+    }
+    try {
+      std::rethrow_exception(failures_.at(failed_at_));
+    } catch (Error& error) {
+      for (const std::string& other : others)
+        error.add_note(other);
+      throw;
+    }
   }
 
   void stop_all() {
@@ -304,7 +334,7 @@ class GraphRun {
   std::vector<std::stop_source> stops_;
   std::size_t running_ = 0;
   StepIndex failed_at_;  // the lowest failing step; the number of steps: none
-  std::exception_ptr failure_;
+  std::map<StepIndex, std::exception_ptr> failures_;
 };
 
 }  // namespace

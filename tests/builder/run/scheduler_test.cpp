@@ -219,6 +219,28 @@ TEST_CASE("of several failures the lowest step's is told, whatever the timing") 
   }
 }
 
+TEST_CASE("steps that failed beside the one that is told are told too") {
+  Bench bench;
+  std::atomic<int> begun = 0;
+  for (const char* name : {"one", "two"}) {
+    bench.edit(name, {}, [&begun, name](auto, auto) -> Tree {
+      ++begun;
+      while (begun < 2)
+        std::this_thread::yield();
+      throw oci::Error(oci::Errc::failed, std::string(name) + " failed")
+          .add_note("its log is there");
+    });
+  }
+  try {
+    bench.run(2);
+    FAIL("nothing failed");
+  } catch (const oci::Error& error) {
+    CHECK(error.what() == std::string("one failed"));
+    CHECK(error.notes() == std::vector<std::string>{
+                               "its log is there", "also: two failed; its log is there"});
+  }
+}
+
 TEST_CASE("a failure stops the steps after it") {
   Bench bench;
   std::atomic<bool> started = false;
