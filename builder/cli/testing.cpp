@@ -1,5 +1,6 @@
 #include "builder/cli/testing.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -222,7 +223,10 @@ std::string TestedImage::title() const {
 void test_image(const BuildFacts& facts, const VariantPlan& plan, TestedImage& image) {
   oci::Activity activity(facts.session.progress(), "test " + image.title());
   image.results = VariantTests(facts, plan, image.manifest).run(activity);
-  activity.end(oci::Outcome::done);
+  const bool failed =
+      std::any_of(image.results.begin(), image.results.end(),
+                  [](const TestResult& one) { return one.outcome == Outcome::failed; });
+  activity.end(failed ? oci::Outcome::failed : oci::Outcome::done);
 }
 
 std::vector<TestedImage> test_images(const BuildFacts& facts,

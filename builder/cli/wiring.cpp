@@ -401,6 +401,8 @@ RunTools Session::run_tools() {
   tools.program = std::filesystem::read_symlink("/proc/self/exe");
   tools.secret = [this](const std::string& id) { return secret(id); };
   tools.resolver = resolver_of_machine();
+  tools.performed = &commands_performed_;
+  tools.offline = options_.offline;
   tools.keep_failed = options_.keep_failed;
   tools.runner = parse_runner(options_.sandbox).value();
   tools.pin = [this](const std::string& key, const oci::Digest& tree) {

@@ -2,6 +2,7 @@
 // classes a command works with. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -140,6 +141,8 @@ class Session {
   // Commands are performed twice where `rechecks`, if any, demands it.
   Workshop workshop(const Recipe& recipe, Rechecks* rechecks = nullptr);
   RunTools run_tools();  // what commands run with
+  // How many were started with them.
+  std::size_t commands_performed() const { return commands_performed_; }
   // What the workshops' executors imported.
   const ImportRecord& imports() const { return imports_; }
   // What commands with network: pinned made that no lock knew, once.
@@ -166,6 +169,7 @@ class Session {
   Options options_;
   Environment environment_;
   std::optional<Recorded> recorded_;
+  std::atomic<std::size_t> commands_performed_ = 0;
   std::mutex pins_mutex_;
   std::vector<LockedOutput> pins_;
   ImportRecord imports_;

@@ -158,6 +158,7 @@ void RunMounts::add_secret(const RunMount& mount) {
         .add_hint(fmt::format("--secret id={0},src=FILE, or --secret id={0},env=VARIABLE",
                               mount.id));
   }
+  secrets_.push_back(*secret);
   if (!mount.env.empty()) {
     if (secret->find('\0') != std::string::npos)
       throw Error(Errc::bad_input,

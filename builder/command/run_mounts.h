@@ -39,6 +39,8 @@ class RunMounts {
   std::vector<SandboxMount> take() && { return std::move(mounts_); }
   // Variables that hold secrets, "NAME=value".
   const std::vector<std::string>& secret_env() const { return secret_env_; }
+  // What the secrets are.
+  const std::vector<std::string>& secrets() const { return secrets_; }
 
  private:
   std::filesystem::path lay_out_tree(const Tree& tree, bool write);
@@ -53,6 +55,7 @@ class RunMounts {
   const std::stop_token stop_;
   std::vector<SandboxMount> mounts_;
   std::vector<std::string> secret_env_;
+  std::vector<std::string> secrets_;
   std::vector<oci::Fd> held_;  // locks of caches and of shared trees
 };
 

@@ -1,6 +1,9 @@
 #include "builder/command/run_step.h"
 
 #include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
 #include <deque>
 #include <fcntl.h>
 #include <map>
@@ -18,6 +21,7 @@
 #include "builder/command/normalise.h"
 #include "builder/command/placed_mounts.h"
 #include "builder/command/run_mounts.h"
+#include "builder/command/secret_mask.h"
 #include "builder/root/step_root.h"
 #include "builder/root/work_directory.h"
 #include "builder/sandbox/other_owners.h"
@@ -35,16 +39,28 @@ namespace {
 constexpr std::size_t k_last_lines = 12;
 constexpr std::size_t k_longest_line = 400;
 
-// What a command writes: all of it to a file, its lines to who watches, the last ones to
-// whoever has to tell of a failure.
+// What a command writes, but for its secrets: all of it to a file, its lines to who
+// watches, the last ones to whoever has to tell of a failure.
 class Log {
  public:
-  Log(const fs::path& file, oci::Activity& activity)
+  Log(const fs::path& file, std::vector<std::string> secrets, oci::Activity& activity)
       : path_(file),
         fd_(oci::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600)),
+        mask_(std::move(secrets)),
         activity_(activity) {}
 
-  void write(std::string_view text) {
+  void write(std::string_view text) { tell(mask_.pass(text)); }
+  void end() {
+    tell(mask_.rest());
+    if (!line_.empty()) end_line();
+  }
+
+  const fs::path& path() const { return path_; }
+  const std::deque<std::string>& last_lines() const { return last_; }
+  oci::Activity& activity() const { return activity_; }
+
+ private:
+  void tell(std::string_view text) {
     oci::write_all(fd_.get(), oci::as_bytes(text), path_.string());
     for (;;) {
       const std::size_t end = text.find('\n');
@@ -55,17 +71,9 @@ class Log {
       text.remove_prefix(end + 1);
     }
   }
-  void end() {
-    if (!line_.empty()) end_line();
-  }
 
-  const fs::path& path() const { return path_; }
-  const std::deque<std::string>& last_lines() const { return last_; }
-  oci::Activity& activity() const { return activity_; }
-
- private:
   void end_line() {
-    activity_.output(line_ + "\n");
+    activity_.output(line_);
     last_.push_back(std::move(line_));
     line_.clear();
     if (last_.size() > k_last_lines) last_.pop_front();
@@ -73,6 +81,7 @@ class Log {
 
   const fs::path path_;
   oci::Fd fd_;
+  SecretMask mask_;
   oci::Activity& activity_;
   std::string line_;
   std::deque<std::string> last_;
@@ -101,6 +110,7 @@ class RunStepWork {
 
   Tree perform(oci::Activity& activity, const std::stop_token& stop) {
     require_sandbox();
+    require_network();
     if (const auto error = cannot_run(step_.platform, probe_, tools_.work, stop))
       throw *error;
     if (step_.below > inputs_.size())
@@ -127,7 +137,8 @@ class RunStepWork {
     if (run_.what.network == Network::pinned) add_network(plan);
     if (tools_.visit != nullptr && !tools_.visit->after)
       return visit(plan, below, root, activity, stop);
-    Log log(tools_.logs / (key_name(step_, inputs_) + log_ending()), activity);
+    Log log(tools_.logs / (key_name(step_, inputs_) + log_ending()), mounts.secrets(),
+            activity);
     const SandboxOutcome outcome = run(plan, root, log, stop);
     log.end();
     if (tools_.visit != nullptr) {
@@ -138,12 +149,13 @@ class RunStepWork {
     std::vector<std::string> mount_points = placed.put_back();
     mount_points.insert(mount_points.end(), outcome.made.begin(), outcome.made.end());
     Tree change = root.changes(mount_points, run_.mtime, activity, stop);
-    return finish(std::move(change), below, activity);
+    return finish(std::move(change), below, log);
   }
 
  private:
   SandboxOutcome run(SandboxPlan& plan, StepRoot& root, Log& log,
                      const std::stop_token& stop) const {
+    if (tools_.performed != nullptr) ++*tools_.performed;
     const auto write = [&](std::string_view text) { log.write(text); };
     if (tools_.runner != SandboxRunner::own)
       return run_elsewhere(plan, root, write, stop);
@@ -217,6 +229,14 @@ class RunStepWork {
     throw error;
   }
 
+  void require_network() const {
+    if (run_.what.network != Network::pinned || !tools_.offline) return;
+    throw Error(Errc::unavailable,
+                fmt::format("`{}` wants the network, and its result is not in the store",
+                            step_.label))
+        .add_hint("build once without --offline");
+  }
+
   // The commonest mistake: a shell's script where there is no shell. Programs that a
   // mount brings are not in the tree.
   void require_program(const Tree& below) const {
@@ -244,6 +264,8 @@ class RunStepWork {
         {"SOURCE_DATE_EPOCH", std::to_string(run_.epoch)},
         {"TZ", "UTC"},
     };
+    for (const std::string& name : what.unset)
+      env.erase(name);
     for (const auto& [name, value] : what.env)
       env.insert_or_assign(name, value);
     for (const auto& [name, value] : env)
@@ -280,11 +302,25 @@ class RunStepWork {
            !outcome.out_of_memory;
   }
 
+  // The kernel sends SIGXCPU, and SIGKILL a second later.
+  bool out_of_time(const SandboxOutcome& outcome) const {
+    return outcome.signal == SIGXCPU && run_.what.limits.time > 0;
+  }
+
+  static std::string seconds_text(std::int64_t seconds) {
+    return fmt::format("{} {}", seconds, seconds == 1 ? "second" : "seconds");
+  }
+
   std::string how_it_ended(const SandboxOutcome& outcome) const {
     if (outcome.timed_out)
-      return fmt::format("was stopped after {} seconds", run_.what.limits.timeout);
+      return "was stopped after " + seconds_text(run_.what.limits.timeout);
     if (outcome.out_of_memory) return "needed more memory than it may have";
-    if (outcome.signal != 0) return fmt::format("was ended by signal {}", outcome.signal);
+    if (out_of_time(outcome))
+      return "needed more than the " + seconds_text(run_.what.limits.time) +
+             " of processor time that it may have";
+    if (outcome.signal != 0)
+      return fmt::format("was ended by signal {} ({})", outcome.signal,
+                         ::strsignal(outcome.signal));
     return fmt::format("ended with exit status {}", outcome.exit_status);
   }
 
@@ -302,6 +338,23 @@ class RunStepWork {
           "can "
           "be given to anybody else");
       if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.front().cure);
+    }
+    const std::array k_no_network = {"bad address",
+                                     "Could not resolve",
+                                     "Temporary failure in name",
+                                     "Temporary failure res",
+                                     "Network is unreachable",
+                                     "Name or service not known",
+                                     "unable to resolve",
+                                     "getaddrinfo",
+                                     "no such host"};
+    if (run_.what.network == Network::none &&
+        std::any_of(k_no_network.begin(), k_no_network.end(), says)) {
+      error.add_note("commands have no network");
+      error.add_hint(
+          "name what it fetches under `sources` and mount or copy it, or let the step "
+          "say "
+          "`network: pinned` and `outputs`");
     }
     if (probe_.level == SandboxLevel::chroot) {
       error.add_note(
@@ -325,6 +378,7 @@ class RunStepWork {
     error.add_note("all it wrote is in " + log.path().string());
     explain(log, root, error);
     if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
+    if (out_of_time(outcome)) error.add_hint("raise `limits: {time: …}` of the step");
     if (outcome.out_of_processes) {
       error.add_note(
           fmt::format("it wanted more than {} processes at once", run_.what.limits.pids));
@@ -340,13 +394,13 @@ class RunStepWork {
     throw error;
   }
 
-  Tree finish(Tree change, const Tree& below, oci::Activity& activity) const {
-    if (!run_.what.outputs.empty()) change = outputs_of(change, below);
+  Tree finish(Tree change, const Tree& below, const Log& log) const {
+    if (!run_.what.outputs.empty()) change = outputs_of(change, below, log);
     Normalised normalised = normalise(
         std::move(change),
         {below, run_.what.unnormalised, run_.mtime, run_.maintainer_scripts}, store_);
     for (const std::string& note : normalised.notes)
-      activity.output(note + "\n");
+      log.activity().output(note);
     check_pinned(normalised.change);
     if (run_.what.network == Network::pinned && !run_.pinned && tools_.pin)
       tools_.pin(run_.lock_key, normalised.change.digest());
@@ -354,15 +408,17 @@ class RunStepWork {
   }
 
   // What lies at or below one of the outputs, and that each of them is there.
-  Tree outputs_of(const Tree& change, const Tree& below) const {
+  Tree outputs_of(const Tree& change, const Tree& below, const Log& log) const {
     Tree::Nodes kept;
     for (const std::string& output : run_.what.outputs) {
       const std::string path = tree_path(output);
       const auto& nodes = change.nodes();
       const auto found = nodes.find(path);
       if (found == nodes.end() && below.find(path) == nullptr) {
-        throw Error(Errc::bad_input,
-                    fmt::format("`{}` did not make its output {}", step_.label, output));
+        throw Error(Errc::failed,
+                    fmt::format("`{}` did not make its output {}", step_.label, output))
+            .add_note("all it wrote is in " + log.path().string())
+            .add_hint("let it make that, or correct `outputs` of the step");
       }
       if (found != nodes.end()) kept.insert(*found);
       kept.insert(nodes.lower_bound(path + '/'), nodes.lower_bound(path + '0'));
@@ -374,7 +430,7 @@ class RunStepWork {
   void check_pinned(const Tree& change) const {
     if (!run_.pinned || change.digest() == *run_.pinned) return;
     throw Error(Errc::mismatch,
-                fmt::format("`{}` gave {}, but lithify.lock says {}", step_.label,
+                fmt::format("`{}` gave {}, but the lock says {}", step_.label,
                             change.digest().str(), run_.pinned->str()))
         .add_note("what a command fetches from the network must be the same each time")
         .add_hint("run `lithify lock --update` if it has changed on purpose");

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -53,6 +54,8 @@ struct RunTools {
   std::string resolver = {};  // /etc/resolv.conf for network: pinned
   // Told what a command with network: pinned made, while no lock says it. Any thread.
   std::function<void(const std::string& lock_key, const oci::Digest& tree)> pin = {};
+  std::atomic<std::size_t>* performed = nullptr;  // counts commands that were started
+  bool offline = false;                           // no command gets the network
   bool keep_failed = false;  // the root of a command that failed stays
   // Where roots are that several commands share; null: each has a copy of its own.
   std::shared_ptr<SharedRoots> shared = {};

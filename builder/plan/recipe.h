@@ -204,7 +204,8 @@ struct RunStep {
   // On top of what the sandbox itself gives. lower() puts what the base's configuration
   // says below it, without what `unset` names.
   std::map<std::string, std::string> env;
-  std::vector<std::string> unset;  // sorted
+  std::vector<std::string>
+      unset;  // sorted; what the sandbox itself gives can be among it
   std::string cwd = "/";
   std::string user = "0:0";  // "uid:gid", or a name, or names, of the tree's own passwd
   // In this order: a later one may lie within an earlier one, never the other way round.

@@ -275,7 +275,6 @@ class Lowering {
     }
     for (const std::string& name : run.unset)
       env.erase(name);
-    run.unset.clear();
     run.env.merge(env);
   }
 

@@ -44,7 +44,7 @@ void check(const SandboxPlan& plan) {
     Error error(Errc::machine, "the program cannot run as " + std::to_string(plan.uid) +
                                    ":" + std::to_string(plan.gid) +
                                    ": there are too few ids in the sandbox");
-    for (const SandboxRemedy& remedy : probe_sandbox(plan.level).remedies)
+    for (const SandboxRemedy& remedy : probe_sandbox().remedies)
       error.add_hint(remedy.cure);
     throw error;
   }

@@ -64,8 +64,12 @@ bool names_something(std::string_view doing) {
 
 Error failure_of(const WireMessage& message, std::string_view text) {
   const std::string reason = std::strerror(message.error);
-  if (names_something(text))
-    return Error(Errc::bad_input, std::string(text) + ": " + reason);
+  if (names_something(text)) {
+    Error error(Errc::bad_input, std::string(text) + ": " + reason);
+    if (text.starts_with("starting ") && message.error == ENOENT)
+      error.add_hint("install it in a step before, or name it with its path");
+    return error;
+  }
   return Error(Errc::machine,
                "the sandbox cannot be made: " + std::string(text) + ": " + reason);
 }

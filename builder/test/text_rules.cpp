@@ -160,6 +160,9 @@ void judge_text(const std::vector<TextRule>& rules, const JudgedText& text,
       finding.found +=
           fmt::format(", the first {} of {} bytes, which alone are looked at",
                       text.text.size(), text.size);
+    if (rule.kind == TextRule::Kind::equals && !rule.refuted && !is_cut &&
+        text.text == rule.text + "\n")
+      finding.found += ": only the newline at the end is not in what is expected";
     findings.push_back(std::move(finding));
   }
 }

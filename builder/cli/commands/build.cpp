@@ -388,10 +388,10 @@ class Build {
     std::set<std::string> emulated;
     for (const Step& step : prepared_.plan.graph.steps()) {
       caches.merge(caches_of(step));
-      if (steps_.done > 0 && is_emulated(step)) emulated.insert(step.platform.str());
+      if (session_.commands_performed() > 0 && is_emulated(step)) emulated.insert(step.platform.str());
     }
     std::string line = "run    nothing: all was remembered";
-    if (steps_.done > 0)
+    if (session_.commands_performed() > 0)
       line = "run    in sandbox " + sandbox_used(session_.options().sandbox);
     if (!emulated.empty())
       line += fmt::format(" · emulated: {}", fmt::join(emulated, ", "));

@@ -226,7 +226,7 @@ TEST_CASE("a command that fails says how, with its last lines") {
   }
   bench.run.what.limits.timeout = 1;
   CHECK_THROWS_WITH(bench.perform("while true; do true; done"),
-                    "`run test` was stopped after 1 seconds");
+                    "`run test` was stopped after 1 second");
 }
 
 TEST_CASE("the same command gives the same tree, whatever it is run beside") {
