@@ -195,8 +195,7 @@ constexpr Flag k_flags[] = {
      "set an argument of the build file", add_argument},
     {0, "--secret", "id=NAME,src=FILE", k_build | k_push | k_reproduce | k_test | k_shell,
      "what `run` steps may mount by this name: a file, or a variable with "
-     "id=NAME,env=VAR; "
-     "it is kept nowhere",
+     "id=NAME,env=VAR; it is in no result, and *** where a command prints it",
      add_secret},
     {0, "--platform", "P,…", k_readers | k_inspect | k_copy,
      "only these platforms, as linux/arm64 (default: those of the build file)",
@@ -482,11 +481,13 @@ constexpr CommandText k_commands[] = {
      "files, mounts, variables, user and limits. STEP is the number of a `run` of the "
      "image, from 1, or its name; STAGE/STEP is one of a stage. With --after the command "
      "has run, or failed, before. Without STEP it is the finished image. What is changed "
-     "is thrown away. With PROGRAM that is run instead, and its exit status is ours."},
-    {"cache", k_cache, "ls | rm IMAGE… | prune [--all] | export|import FILE", k_any,
+     "is thrown away, but in caches. With PROGRAM that is run instead, and its exit "
+     "status is ours."},
+    {"cache", k_cache, "ls | rm NAME… | prune [--all] | export|import FILE", k_any,
      "list, shrink or move what the store holds",
      "`ls` lists the images in the store and the caches of commands (`mounts: [{cache: "
-     "ID, …}]`). `rm` forgets names of images. `prune` removes what no image with a name "
+     "ID, …}]`). `rm` forgets images by name, and removes caches by theirs. `prune` "
+     "removes what no image with a name "
      "needs and no build has used for 14 days; with --all, everything. `export FILE` "
      "writes the caches of commands into one archive (.tar.zst; `-`: to standard "
      "output), which CI can keep between jobs; equal caches are equal bytes. `import "

@@ -127,7 +127,8 @@ oci::Error unknown_command(std::string_view word) {
   if (const std::string meant = did_you_mean(word, names); !meant.empty()) {
     return error.add_hint(meant);
   }
-  return error.add_hint("`lithify help` lists them");
+  return error.add_hint(to_come ? "`lithify help` lists the commands that there are"
+                                : "`lithify help` lists them");
 }
 
 class Parser {

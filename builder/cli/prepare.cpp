@@ -11,6 +11,7 @@
 #include "builder/cli/local_sources.h"
 #include "builder/cli/outputs.h"
 #include "builder/deliver/output.h"
+#include "builder/plan/suggest.h"
 #include "builder/resolve/base_image.h"
 #include "builder/resolve/lower.h"
 #include "builder/resolve/requests.h"
@@ -84,11 +85,33 @@ void refuse_missing_sources(Session& session, const Recipe& recipe,
   if (!missing.empty()) throw Reported{exits::k_usage};
 }
 
+// A secret that is misspelt is missing when its step begins, perhaps much later.
+void tell_unused_secrets(Session& session, const Graph& graph) {
+  std::vector<std::string> used;
+  for (const Step& step : graph.steps()) {
+    const auto* run = std::get_if<Run>(&step.operation);
+    if (run == nullptr) continue;
+    for (const RunMount& mount : run->what.mounts) {
+      if (mount.kind == RunMount::Kind::secret) used.push_back(mount.id);
+    }
+  }
+  for (const SecretOption& given : session.options().secrets) {
+    if (std::find(used.begin(), used.end(), given.id) != used.end()) continue;
+    oci::Error warning(oci::Errc::bad_input,
+                       fmt::format("no command uses the secret `{}`", given.id));
+    const std::string meant = did_you_mean(given.id, used);
+    if (!meant.empty()) warning.add_hint(meant);
+    session.tell(warning, Problem::Severity::warning);
+  }
+}
+
 oci::Error no_lock(const Workspace& workspace, const std::string& why) {
+  const bool needs_build = !unpinned(workspace.recipe, Lock{}).empty();
   return oci::Error(oci::Errc::stale,
                     fmt::format("there is no {} ({})", workspace.lock_file.string(), why))
       .number("L0210")
-      .add_hint("run `lithify lock` and commit the result");
+      .add_hint(needs_build ? "run `lithify build` and commit the lock that it writes"
+                            : "run `lithify lock` and commit the result");
 }
 
 }  // namespace
@@ -182,6 +205,7 @@ Prepared prepare(Session& session, const std::vector<std::string>& images) {
   prepared.plan = lower(workspace.recipe, prepared.lock,
                         base_manifests(workspace.recipe, prepared.lock, session.world()),
                         {images, prepared.epoch.seconds});
+  tell_unused_secrets(session, prepared.plan.graph);
   const Recorded* recorded = session.recorded();
   if (recorded == nullptr || !recorded->any_encoder)
     check_encoders(workspace.recipe, workspace, prepared.lock);

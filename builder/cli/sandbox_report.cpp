@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "builder/sandbox/foreign_sandbox.h"
 
@@ -62,6 +63,16 @@ std::string sandbox_report(const SandboxProbe& probe) {
   for (const SandboxRemedy& remedy : probe.remedies)
     text += fmt::format("missing   {}\n          {}\n", remedy.missing, remedy.cure);
   return text;
+}
+
+nlohmann::json sandbox_document(const SandboxProbe& probe) {
+  nlohmann::json missing = nlohmann::json::array();
+  for (const SandboxRemedy& remedy : probe.remedies)
+    missing.push_back({{"cure", remedy.cure}, {"what", remedy.missing}});
+  return {{"level", level_name(probe.level)}, {"owners", probe.owners.uid.count},
+          {"mounts", probe.mounts},           {"overlay", probe.overlay},
+          {"own-proc", probe.fresh_proc},     {"limits-together", probe.limits_all},
+          {"missing", std::move(missing)}};
 }
 
 }  // namespace lithify

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "builder/sandbox/sandbox.h"
 
 namespace lithify {
@@ -18,5 +20,8 @@ std::string sandbox_summary(const SandboxProbe& probe);
 // The same with what works beside it, and a line to type for each thing that is missing;
 // in lines of `doctor`.
 std::string sandbox_report(const SandboxProbe& probe);
+
+// The same for programs: the member `sandbox` of lithify.doctor/1.
+nlohmann::json sandbox_document(const SandboxProbe& probe);
 
 }  // namespace lithify

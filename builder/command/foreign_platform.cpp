@@ -88,23 +88,31 @@ bool has_flag(std::string_view registration, char flag) {
   return line.find(flag) != line.npos;
 }
 
-// A package is there whose registration nobody made, because neither systemd nor
+fs::path registration_file(const std::string& qemu, const Machine& machine) {
+  return machine.registrations / (qemu + ".conf");
+}
+
+bool is_installed(const std::string& qemu, const Machine& machine) {
+  std::error_code problem;
+  return fs::exists(registration_file(qemu, machine), problem);
+}
+
+// A package may be there whose registration nobody made, because neither systemd nor
 // binfmt-support runs here.
 std::string cure_for_unregistered(const std::string& qemu, const Machine& machine) {
-  const fs::path line = machine.registrations / (qemu + ".conf");
   std::error_code problem;
-  if (!fs::exists(line, problem)) {
+  if (!is_installed(qemu, machine)) {
     const bool known = fs::exists(machine.registered / "register", problem);
-    return fmt::format("sudo apt-get install qemu-user-static{}, or {}",
-                       known ? "" : " (if this is a container: on its machine)",
-                       k_elsewhere);
+    return fmt::format("sudo apt-get install qemu-user-static{}",
+                       known ? "" : " (if this is a container: on its machine)");
   }
   const std::string into = (machine.registered / "register").string();
   std::string mount;
   if (!fs::exists(into, problem))
     mount =
         fmt::format("mount -t binfmt_misc binfmt_misc {}; ", machine.registered.string());
-  return fmt::format("sudo sh -c '{}cat {} > {}'", mount, line.string(), into);
+  return fmt::format("sudo sh -c '{}cat {} > {}'", mount,
+                     registration_file(qemu, machine).string(), into);
 }
 
 // Lays out a root that has nothing but the program, and starts it there.
@@ -167,7 +175,8 @@ Error not_runnable(const oci::Platform& platform, const Machine& machine) {
     error.add_hint(k_elsewhere);
   } else if (registration.empty()) {
     error.add_note(fmt::format("no {} is registered with binfmt_misc", qemu));
-    error.add_hint(cure_for_unregistered(qemu, machine));
+    const std::string cure = cure_for_unregistered(qemu, machine);
+    error.add_hint(is_installed(qemu, machine) ? cure : cure + ", or " + k_elsewhere);
   } else if (!registration.starts_with("enabled")) {
     error.add_note(fmt::format("{} is registered with binfmt_misc, but disabled", qemu));
     error.add_hint(
@@ -202,6 +211,12 @@ std::optional<Error> cannot_run(const oci::Platform& platform, const SandboxProb
   const std::string name = machine_name();
   return not_runnable(platform, {name})
       .add_note("tried with the smallest one: " + found->second);
+}
+
+std::string emulation_cure() {
+  const std::string name = machine_name();
+  return cure_for_unregistered(name == "aarch64" ? "qemu-x86_64" : "qemu-aarch64",
+                               {name});
 }
 
 std::vector<std::string> emulated_architectures(const SandboxProbe& probe,

@@ -42,6 +42,9 @@ std::vector<std::string> emulated_architectures(const SandboxProbe& probe,
                                                 const std::filesystem::path& work,
                                                 const std::stop_token& stop);
 
+// What to type on this machine so that programs of the commonest other processor run.
+std::string emulation_cure();
+
 // What the kernel calls this machine, and where its interpreters are told of.
 struct Machine {
   std::string_view name;  // uname's: "x86_64"

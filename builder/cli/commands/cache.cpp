@@ -168,6 +168,16 @@ std::uint64_t removed(const fs::path& path) {
   return status.st_nlink > 1 ? 0 : static_cast<std::uint64_t>(status.st_size);
 }
 
+// The same for a directory and all in it. A user's sandbox may have left files there that
+// are nobody's but its root's.
+std::uint64_t removed_with_all(const fs::path& directory) {
+  const std::uint64_t bytes = usage_of(directory).bytes;
+  const bool gone =
+      remove_all_of(directory) ||
+      remove_laid_out(directory, probe_sandbox(), fs::read_symlink("/proc/self/exe"));
+  return gone ? bytes : 0;
+}
+
 class Prune {
  public:
   explicit Prune(Session& session)
@@ -233,18 +243,11 @@ class Prune {
     for (const fs::path& log : entries_of("logs")) {
       if (is_old(log)) freed += removed(log);
     }
-    return freed + prune_caches();
-  }
-
-  // A user's sandbox may have left files there that are nobody's but its root's.
-  std::uint64_t prune_caches() const {
-    std::uint64_t freed = 0;
+    for (const fs::path& kept : entries_of("work")) {  // by --keep-failed
+      if (is_old(kept)) freed += removed_with_all(kept);
+    }
     for (const fs::path& cache : entries_of("caches")) {
-      if (!is_old(cache / "lock")) continue;
-      const std::uint64_t bytes = usage_of(cache).bytes;
-      if (remove_all_of(cache) ||
-          remove_laid_out(cache, probe_sandbox(), fs::read_symlink("/proc/self/exe")))
-        freed += bytes;
+      if (is_old(cache / "lock")) freed += removed_with_all(cache);
     }
     return freed;
   }
@@ -315,17 +318,51 @@ int prune(Session& session) {
   return exits::k_ok;
 }
 
-// What only they used goes with the next prune.
-int forget(Session& session, std::span<const std::string> names) {
-  const std::vector<std::string> known = session.images().tags();
-  for (const std::string& name : names) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string meant = did_you_mean(name, known);
-    throw oci::Error(oci::Errc::not_found, "the store has no image `" + name + "`")
-        .add_hint(meant.empty() ? "`lithify cache ls` lists the names" : meant);
+// What is removed is not in use as long as the locks are held.
+struct Forgotten {
+  std::vector<std::string> images;
+  std::vector<CacheMount> caches;
+  std::vector<oci::Fd> locks;
+};
+
+// An image of that name, or else the caches of commands that are called so, whoever's
+// they are.
+void add_forgotten(Session& session, const std::string& name, Forgotten& forgotten) {
+  std::vector<std::string> known = session.images().tags();
+  if (std::find(known.begin(), known.end(), name) != known.end()) {
+    forgotten.images.push_back(name);
+    return;
   }
+  bool found = false;
+  for (const CacheMount& cache : find_caches(session.store_path() / "caches")) {
+    known.push_back(cache.name.str());
+    if (cache.name.id != name && cache.name.str() != name) continue;
+    found = true;
+    std::optional<oci::Fd> lock = try_lock_cache(cache);
+    if (!lock) {
+      throw oci::Error(oci::Errc::machine,
+                       "a command uses the cache `" + cache.name.str() + "` now")
+          .add_hint("wait until it has ended");
+    }
+    forgotten.caches.push_back(cache);
+    forgotten.locks.push_back(std::move(*lock));
+  }
+  if (found) return;
+  const std::string meant = did_you_mean(name, known);
+  throw oci::Error(oci::Errc::not_found,
+                   "the store has no image and no cache of commands `" + name + "`")
+      .add_hint(meant.empty() ? "`lithify cache ls` lists the names" : meant);
+}
+
+// What only images used goes with the next prune; caches go now.
+int forget(Session& session, std::span<const std::string> names) {
+  Forgotten forgotten;
   for (const std::string& name : names)
+    add_forgotten(session, name, forgotten);
+  for (const std::string& name : forgotten.images)
     oci::remove_name(session.store(), name);
+  for (const CacheMount& cache : forgotten.caches)
+    removed_with_all(cache.home);
   if (session.options().json) {
     session.print(
         oci::canonical_json({{"schema", "lithify.forget/1"},
@@ -337,7 +374,7 @@ int forget(Session& session, std::span<const std::string> names) {
 
 oci::Error cannot(const std::vector<std::string>& operands) {
   constexpr const char* k_hint =
-      "write `lithify cache ls`, `lithify cache rm IMAGE`, `lithify cache prune`, "
+      "write `lithify cache ls`, `lithify cache rm NAME`, `lithify cache prune`, "
       "`lithify cache export FILE` or `lithify cache import FILE`";
   if (operands.empty()) {
     return oci::Error(oci::Errc::bad_input, "`lithify cache` needs to know what to do")
@@ -345,7 +382,7 @@ oci::Error cannot(const std::vector<std::string>& operands) {
   }
   const std::string& word = operands[0];
   if (word == "rm") {
-    return oci::Error(oci::Errc::bad_input, "`lithify cache rm` needs names of images")
+    return oci::Error(oci::Errc::bad_input, "`lithify cache rm` needs names")
         .add_hint("`lithify cache ls` lists them");
   }
   if (word == "export" || word == "import") {
@@ -359,8 +396,7 @@ oci::Error cannot(const std::vector<std::string>& operands) {
     return oci::Error(
                oci::Errc::bad_input,
                fmt::format("`lithify cache {}` has no use for `{}`", word, operands[1]))
-        .add_hint(
-            fmt::format("write `lithify cache rm {}` to forget one image", operands[1]));
+        .add_hint(fmt::format("write `lithify cache rm {}` to remove one", operands[1]));
   }
   return oci::Error(oci::Errc::bad_input, "`lithify cache` cannot `" + word + "`")
       .add_hint(k_hint);

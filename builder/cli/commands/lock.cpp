@@ -26,7 +26,10 @@ void print_document(Session& session, const Workspace& workspace, const Lock& lo
 }
 
 int check(Session& session, const Workspace& workspace) {
-  const auto missing = unmet(workspace.recipe, workspace.lock.value_or(Lock{}));
+  const Lock lock = workspace.lock.value_or(Lock{});
+  auto missing = unmet(workspace.recipe, lock);
+  const auto unknown = unpinned(workspace.recipe, lock);
+  missing.insert(missing.end(), unknown.begin(), unknown.end());
   if (!missing.empty() || !workspace.lock) {
     refuse_stale(session, workspace, missing, "running with --check");
   }
@@ -72,6 +75,12 @@ int run_lock(Session& session) {
   if (session.wants_summary()) {
     session.tell(fmt::format("{} {}: {}\n", workspace.lock_file.string(),
                              same ? "is up to date" : "written", size_of(lock)));
+    const std::size_t unknown = unpinned(workspace.recipe, lock).size();
+    if (unknown > 0) {
+      session.tell(fmt::format("the next `lithify build` adds what {} with `network: "
+                               "pinned` {}\n",
+                               counted(unknown, "command"), unknown == 1 ? "makes" : "make"));
+    }
   }
   return exits::k_ok;
 }

@@ -1,5 +1,4 @@
-// lithify login, logout and doctor: who we are to a registry, and what this machine
-// allows.
+// lithify login and logout: who we are to a registry.
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -11,8 +10,6 @@
 #include "builder/cli/ask.h"
 #include "builder/cli/commands/commands.h"
 #include "builder/cli/no_dumps.h"
-#include "builder/cli/sandbox_report.h"
-#include "builder/command/foreign_platform.h"
 #include "builder/tell/text.h"
 
 namespace lithify {
@@ -133,67 +130,6 @@ int run_logout(Session& session) {
   const auto done = oci::remove_login(places, host, session.stop());
   session.tell(done ? *done + "\n" : fmt::format("there was no login for {}\n", host));
   return exits::k_ok;
-}
-
-namespace {
-
-// The processors whose commands an emulator runs here.
-std::string foreign_line(Session& session, const SandboxProbe& probe) {
-  if (probe.level == SandboxLevel::none) return "";
-  std::vector<std::string> names;
-  try {
-    names = emulated_architectures(probe, session.run_tools().work, session.stop());
-  } catch (const oci::Error& error) {
-    return fmt::format("emulated  not tried: {}\n", visible(error.what()));
-  }
-  return fmt::format("emulated  {}\n", names.empty()
-                                           ? "no other processor: sudo apt-get install "
-                                             "qemu-user-static"
-                                           : fmt::format("{}", fmt::join(names, ", ")));
-}
-
-}  // namespace
-
-int run_doctor(Session& session) {
-  if (session.options().operands.empty()) {
-    const SandboxProbe& probe = probe_sandbox();
-    session.print(sandbox_report(probe) + foreign_line(session, probe));
-    return probe.level == SandboxLevel::none ? exits::k_machine : exits::k_ok;
-  }
-  const oci::Reference reference =
-      oci::Reference::parse(session.options().operands.front());
-  RegistryAccess& access = session.registries();
-  std::string text = fmt::format("image     {}\n", reference.str());
-  for (const std::string& file : access.config().files())
-    text += fmt::format("settings  {}\n", visible(file));
-  for (const std::string& place : access.keychain().places())
-    text += fmt::format("looks in  {}\n", visible(place));
-  const auto known =
-      access.keychain().find(reference.domain, reference.path, false, session.stop());
-  text +=
-      fmt::format("knows     {}\n", known ? visible(oci::credential_for_people(*known))
-                                          : "no credentials for it");
-  const oci::Endpoint primary = access.config().primary(reference.domain, reference.path);
-  text += fmt::format("scope     repository:{}:pull; to push, pull,push\n", primary.path);
-  const auto client = access.open(reference.name(), oci::Access::pull);
-  std::optional<oci::Error> failure;
-  std::optional<oci::Descriptor> root;
-  try {
-    root = client->resolve(reference.digest ? reference.digest->str() : reference.tag);
-  } catch (const oci::Error& error) {
-    failure = error;
-  }
-  for (const std::string& line : client->explain())
-    text += visible(line) + "\n";
-  if (root) {
-    text +=
-        fmt::format("found     {}\n          {}\n", root->digest.str(), root->media_type);
-  } else if (!failure) {
-    text += "found     nothing: there is no such image\n";
-  }
-  session.print(text);
-  if (failure) throw oci::Error(*failure);
-  return root ? exits::k_ok : exits::k_usage;
 }
 
 }  // namespace lithify

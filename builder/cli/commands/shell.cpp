@@ -16,6 +16,7 @@
 #include "builder/cli/root_tree.h"
 #include "builder/cli/run_steps.h"
 #include "builder/command/run_step.h"
+#include "builder/command/variation.h"
 #include "builder/run/scheduler.h"
 
 namespace lithify {
@@ -165,8 +166,9 @@ class Shell {
       activity.end(oci::Outcome::done);
     }
     const auto& command = std::get<Run>(step.operation);
-    session_.tell(fmt::format("at `{}` on {}, before its command:\n  {}\n", step.label,
-                              step.platform.str(), words_of(command)));
+    session_.tell(fmt::format(
+        "at `{}` on {}, {} its command:\n  {}\n", step.label, step.platform.str(),
+        session_.options().after ? "after" : "before", words_of(command)));
     return visit(step, command, executor.inputs());
   }
 
@@ -240,7 +242,9 @@ class Shell {
     visit.begin = [&](const std::string& ended) {
       if (!ended.empty()) session_.tell(fmt::format("its command {}\n", ended));
       if (asked_.argv.empty() && ::isatty(STDIN_FILENO) == 1)
-        session_.tell("what you change here is thrown away; `exit` leaves\n");
+        session_.tell(
+            fmt::format("what you change here is thrown away{}; `exit` leaves\n",
+                        has_cache(command.what) ? ", but in caches" : ""));
     };
     RunTools tools = session_.run_tools();
     tools.visit = &visit;
