@@ -108,4 +108,19 @@ std::vector<StepIndex> steps_of(const ImagePlan& image) {
   return steps;
 }
 
+std::string shell_name(const Recipe& recipe, const BuildPlan& plan, const Place& place) {
+  const std::vector<NamedRun> runs = all_runs(recipe);
+  const auto run = std::find_if(runs.begin(), runs.end(), [&](const NamedRun& one) {
+    return same_place(one.place, place);
+  });
+  if (run == runs.end()) return "";
+  for (const ImagePlan& image : plan.images) {
+    for (const StepIndex step : needed_by(plan.graph, steps_of(image))) {
+      if (same_place(plan.graph.step(step).place, place))
+        return fmt::format("{}:{}/{}", image.name, run->owner, run->number);
+    }
+  }
+  return "";
+}
+
 }  // namespace lithify

@@ -23,6 +23,10 @@ std::vector<StepIndex> find_run_steps(const Recipe& recipe, const BuildPlan& pla
 // What find_run_steps() takes for the run steps of the recipe, in the order written.
 std::vector<std::string> run_step_names(const Recipe& recipe);
 
+// What `lithify shell` calls the run step that is written there: "IMAGE:OWNER/STEP", by
+// the first image that needs it. "" if none does.
+std::string shell_name(const Recipe& recipe, const BuildPlan& plan, const Place& place);
+
 // The steps, and all that they need.
 std::set<StepIndex> needed_by(const Graph& graph, const std::vector<StepIndex>& steps);
 

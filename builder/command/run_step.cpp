@@ -388,8 +388,6 @@ class RunStepWork {
     if (tools_.keep_failed) {
       work.keep();
       error.add_note("its files are in " + root.path().string());
-    } else {
-      error.add_hint("look at what it left with `--keep-failed`");
     }
     throw error;
   }

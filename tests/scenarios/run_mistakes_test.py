@@ -96,6 +96,13 @@ class Mistakes(Scenario):
         self.assertIn("ended with exit status 3", told)
         self.assertIn("also: `s4: run sleep 1; exit 4` ended with exit status 4", told)
 
+    def test_the_way_to_look_around_works_as_it_is_told(self):
+        self.step('{run: "touch /x"}', '{run: "echo left > /mine; exit 1"}')
+        told = self.told()
+        self.assertIn("`lithify shell mistaken:mistaken/2 --after`", told)
+        seen = self.lithify("shell", "mistaken:mistaken/2", "--after", "--", "/bin/cat", "/mine")
+        self.assertEqual(seen.stdout, "left\n")
+
     def test_variables_are_taken_away(self):
         names = ("HOME", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TZ")
         env = ", ".join(f"{name}: null" for name in names)

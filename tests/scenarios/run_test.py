@@ -59,7 +59,7 @@ class Commands(Scenario):
     def test_a_program_compiled_in_a_stage_runs(self):
         self.write("lithify.yaml", COMPILED)
         self.write("src/hello.c", PROGRAM)
-        result = self.lithify("build")
+        result = self.lithify("build", "--no-cache")
         self.assertIn("run    in sandbox L", result.stderr)
         self.assertEqual(list(files_of(self.folder / "out")), ["hello"])
         again = self.lithify("build", "--locked")

@@ -18,6 +18,7 @@
 #include "builder/cli/pushing.h"
 #include "builder/cli/rechecking.h"
 #include "builder/cli/root_tree.h"
+#include "builder/cli/run_steps.h"
 #include "builder/cli/sandbox_report.h"
 #include "builder/cli/testing.h"
 #include "builder/cli/twice.h"
@@ -243,8 +244,13 @@ class Build {
     rechecks_ = rechecks_of(prepared_, session_.options(), pushes_);
     Workshop workshop = session_.workshop(prepared_.workspace.recipe, rechecks_.get());
     if (session_.caches() != nullptr) session_.caches()->expect(prepared_.plan.graph);
-    results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
-                         session_.jobs(), activity, session_.stop());
+    try {
+      results_ = run_graph(prepared_.plan.graph, *workshop.executor, *workshop.steps,
+                           session_.jobs(), activity, session_.stop());
+    } catch (oci::Error& error) {
+      add_way_to_look(error);
+      throw;
+    }
     activity.end(oci::Outcome::done);
     for (LockedOutput& output : session_.take_pins()) {
       prepared_.lock.set_output(std::move(output));
@@ -253,6 +259,15 @@ class Build {
     steps_ = tally.counts();
     give_back_memory();
     times_.steps = lap();
+  }
+
+  // How to see what a command that failed has left, if nothing better is to be typed.
+  void add_way_to_look(oci::Error& error) const {
+    if (error.code() != oci::Errc::failed) return;
+    const std::string name =
+        shell_name(prepared_.workspace.recipe, prepared_.plan, error.place());
+    if (!name.empty())
+      error.add_hint("look around at what it left: `lithify shell " + name + " --after`");
   }
 
   void pack_images() {
@@ -388,7 +403,8 @@ class Build {
     std::set<std::string> emulated;
     for (const Step& step : prepared_.plan.graph.steps()) {
       caches.merge(caches_of(step));
-      if (session_.commands_performed() > 0 && is_emulated(step)) emulated.insert(step.platform.str());
+      if (session_.commands_performed() > 0 && is_emulated(step))
+        emulated.insert(step.platform.str());
     }
     std::string line = "run    nothing: all was remembered";
     if (session_.commands_performed() > 0)
