@@ -13,6 +13,8 @@ namespace lithify {
 
 namespace {
 
+constexpr std::size_t k_most_named = 10;  // fields that a hint lists
+
 // The first sentence of a description, in the shape of a hint.
 std::string as_hint(std::string_view description) {
   std::string hint(description.substr(0, description.find(". ")));
@@ -222,9 +224,22 @@ class Checker {
     oci::Error error = offence(code::k_unknown_field, key.place(),
                                fmt::format("unknown field `{}` in {}", key.text, where),
                                fmt::format("not a field of {}", where));
-    const std::string hint = did_you_mean(key.text, candidates);
+    std::string hint = did_you_mean(key.text, candidates);
+    if (hint.empty()) hint = place_of(key.text, candidates);
     if (!hint.empty()) error.add_hint(hint);
     problems_.error(std::move(error));
+  }
+
+  // Where a field of that name would be right, or which ones are.
+  static std::string place_of(const std::string& name,
+                              const std::vector<std::string>& candidates) {
+    const bool at_top = candidates == names_of(file_shape().fields);
+    if (at_top && find_field(stage_shape().fields, name))
+      return fmt::format("`{}` belongs into an image or a stage", name);
+    if (at_top && find_field(image_shape().fields, name))
+      return fmt::format("`{}` belongs into an image", name);
+    if (candidates.empty() || candidates.size() > k_most_named) return "";
+    return fmt::format("the fields are `{}`", fmt::join(candidates, "`, `"));
   }
 
   void check_variants(const YamlNode& node, const Shape& shape) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@ namespace {
 // Nobody misspells more than this, and hostile files cannot make it slow.
 constexpr std::size_t k_longest = 48;
 constexpr std::size_t k_most_candidates = 256;
+constexpr std::size_t k_least_beginning = 3;
 
 std::size_t difference(std::string_view a, std::string_view b) {
   return std::max(a.size(), b.size()) - std::min(a.size(), b.size());
@@ -48,13 +50,44 @@ void Suggestion::consider(std::string_view candidate) {
   }
 }
 
+namespace {
+
+std::string lower(std::string_view word) {
+  std::string text(word);
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// The only one that begins with the word, or that the word begins with: `mem` is memory.
+std::optional<std::string> continued(const std::string& word,
+                                     std::span<const std::string> candidates) {
+  std::optional<std::string> only;
+  for (const std::string& candidate : candidates) {
+    const std::size_t common = std::min(word.size(), candidate.size());
+    if (common < k_least_beginning || word.compare(0, common, candidate, 0, common) != 0)
+      continue;
+    if (only) return std::nullopt;
+    only = candidate;
+  }
+  return only;
+}
+
+}  // namespace
+
 std::optional<std::string> suggest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
+  const std::span known(candidates.data(),
+                        std::min(candidates.size(), k_most_candidates));
   Suggestion suggestion(word);
-  const std::size_t count = std::min(candidates.size(), k_most_candidates);
-  for (std::size_t i = 0; i < count; ++i)
-    suggestion.consider(candidates[i]);
-  return suggestion.nearest();
+  for (const std::string& candidate : known)
+    suggestion.consider(candidate);
+  if (auto nearest = suggestion.nearest()) return nearest;
+  if (word.size() > k_longest) return std::nullopt;
+  const std::string small = lower(word);
+  if (std::find(known.begin(), known.end(), small) != known.end()) return small;
+  return continued(small, known);
 }
 
 std::string did_you_mean(std::string_view word,

@@ -30,7 +30,8 @@ class Suggestion {
   std::optional<std::string> nearest_;
 };
 
-// The same for a list, of which the first 256 are looked at.
+// The same for a list, of which the first 256 are looked at. Without a near one it is the
+// word in small letters, or the only one that begins with it or that it begins with.
 std::optional<std::string> suggest(std::string_view word,
                                    const std::vector<std::string>& candidates);
 
