@@ -1,11 +1,6 @@
 #include "builder/command/run_step.h"
 
 #include <algorithm>
-#include <array>
-#include <csignal>
-#include <cstring>
-#include <deque>
-#include <fcntl.h>
 #include <map>
 #include <vector>
 
@@ -15,13 +10,14 @@
 #include "oci/base/fd.h"
 #include "oci/store/temporary_file.h"
 
+#include "builder/command/command_failure.h"
 #include "builder/command/foreign_platform.h"
 #include "builder/command/identity.h"
 #include "builder/command/mount_points.h"
 #include "builder/command/normalise.h"
 #include "builder/command/placed_mounts.h"
 #include "builder/command/run_mounts.h"
-#include "builder/command/secret_mask.h"
+#include "builder/command/step_log.h"
 #include "builder/root/step_root.h"
 #include "builder/root/work_directory.h"
 #include "builder/sandbox/other_owners.h"
@@ -35,57 +31,6 @@ using oci::Error;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::size_t k_last_lines = 12;
-constexpr std::size_t k_longest_line = 400;
-
-// What a command writes, but for its secrets: all of it to a file, its lines to who
-// watches, the last ones to whoever has to tell of a failure.
-class Log {
- public:
-  Log(const fs::path& file, std::vector<std::string> secrets, oci::Activity& activity)
-      : path_(file),
-        fd_(oci::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600)),
-        mask_(std::move(secrets)),
-        activity_(activity) {}
-
-  void write(std::string_view text) { tell(mask_.pass(text)); }
-  void end() {
-    tell(mask_.rest());
-    if (!line_.empty()) end_line();
-  }
-
-  const fs::path& path() const { return path_; }
-  const std::deque<std::string>& last_lines() const { return last_; }
-  oci::Activity& activity() const { return activity_; }
-
- private:
-  void tell(std::string_view text) {
-    oci::write_all(fd_.get(), oci::as_bytes(text), path_.string());
-    for (;;) {
-      const std::size_t end = text.find('\n');
-      if (line_.size() < k_longest_line)
-        line_.append(text.substr(0, end).substr(0, k_longest_line));
-      if (end == std::string_view::npos) return;
-      end_line();
-      text.remove_prefix(end + 1);
-    }
-  }
-
-  void end_line() {
-    activity_.output(line_);
-    last_.push_back(std::move(line_));
-    line_.clear();
-    if (last_.size() > k_last_lines) last_.pop_front();
-  }
-
-  const fs::path path_;
-  oci::Fd fd_;
-  SecretMask mask_;
-  oci::Activity& activity_;
-  std::string line_;
-  std::deque<std::string> last_;
-};
 
 std::string key_name(const Step& step, std::span<const Tree> inputs) {
   std::vector<oci::Digest> digests;
@@ -137,12 +82,12 @@ class RunStepWork {
     if (run_.what.network == Network::pinned) add_network(plan);
     if (tools_.visit != nullptr && !tools_.visit->after)
       return visit(plan, below, root, activity, stop);
-    Log log(tools_.logs / (key_name(step_, inputs_) + log_ending()), mounts.secrets(),
-            activity);
+    StepLog log(tools_.logs / (key_name(step_, inputs_) + log_ending()), mounts.secrets(),
+                activity);
     const SandboxOutcome outcome = run(plan, root, log, stop);
     log.end();
     if (tools_.visit != nullptr) {
-      ended_ = how_it_ended(outcome);
+      ended_ = how_it_ended(run_.what, outcome);
       return visit(plan, below, root, activity, stop);
     }
     if (!succeeded(outcome)) fail(outcome, log, root, work);
@@ -153,7 +98,7 @@ class RunStepWork {
   }
 
  private:
-  SandboxOutcome run(SandboxPlan& plan, StepRoot& root, Log& log,
+  SandboxOutcome run(SandboxPlan& plan, StepRoot& root, StepLog& log,
                      const std::stop_token& stop) const {
     if (tools_.performed != nullptr) ++*tools_.performed;
     const auto write = [&](std::string_view text) { log.write(text); };
@@ -297,94 +242,10 @@ class RunStepWork {
     plan.mounts.push_back(std::move(resolver));
   }
 
-  static bool succeeded(const SandboxOutcome& outcome) {
-    return outcome.exit_status == 0 && outcome.signal == 0 && !outcome.timed_out &&
-           !outcome.out_of_memory;
-  }
-
-  // The kernel sends SIGXCPU, and SIGKILL a second later.
-  bool out_of_time(const SandboxOutcome& outcome) const {
-    return outcome.signal == SIGXCPU && run_.what.limits.time > 0;
-  }
-
-  static std::string seconds_text(std::int64_t seconds) {
-    return fmt::format("{} {}", seconds, seconds == 1 ? "second" : "seconds");
-  }
-
-  std::string how_it_ended(const SandboxOutcome& outcome) const {
-    if (outcome.timed_out)
-      return "was stopped after " + seconds_text(run_.what.limits.timeout);
-    if (outcome.out_of_memory) return "needed more memory than it may have";
-    if (out_of_time(outcome))
-      return "needed more than the " + seconds_text(run_.what.limits.time) +
-             " of processor time that it may have";
-    if (outcome.signal != 0)
-      return fmt::format("was ended by signal {} ({})", outcome.signal,
-                         ::strsignal(outcome.signal));
-    return fmt::format("ended with exit status {}", outcome.exit_status);
-  }
-
-  // What commands say where this machine lets them do less than another one.
-  void explain(const Log& log, const StepRoot& root, Error& error) const {
-    const auto says = [&](std::string_view what) {
-      return std::any_of(
-          log.last_lines().begin(), log.last_lines().end(),
-          [&](const std::string& line) { return line.find(what) != line.npos; });
-    };
-    const bool owners = says("owner") || says("chown");
-    if (probe_.level == SandboxLevel::single_id && owners && says("Invalid argument")) {
-      error.add_note(
-          "in the sandbox that this machine allows (L2) all files are 0:0's, and none "
-          "can "
-          "be given to anybody else");
-      if (!probe_.remedies.empty()) error.add_hint(probe_.remedies.front().cure);
-    }
-    const std::array k_no_network = {"bad address",
-                                     "Could not resolve",
-                                     "Temporary failure in name",
-                                     "Temporary failure res",
-                                     "Network is unreachable",
-                                     "Name or service not known",
-                                     "unable to resolve",
-                                     "getaddrinfo",
-                                     "no such host"};
-    if (run_.what.network == Network::none &&
-        std::any_of(k_no_network.begin(), k_no_network.end(), says)) {
-      error.add_note("commands have no network");
-      error.add_hint(
-          "name what it fetches under `sources` and mount or copy it, or let the step "
-          "say "
-          "`network: pinned` and `outputs`");
-    }
-    if (probe_.level == SandboxLevel::chroot) {
-      error.add_note(
-          "in the sandbox that this machine allows (L1) there is no /proc, which some "
-          "programs want");
-    }
-    if (root.is_overlay() && (says("ross-device link") || says("EXDEV"))) {
-      error.add_note(
-          "a directory of the base cannot be renamed where the root is an overlay");
-      error.add_hint("copy it and remove the old one, or build with LITHIFY_ROOTS=copy");
-    }
-  }
-
-  [[noreturn]] void fail(const SandboxOutcome& outcome, const Log& log,
+  [[noreturn]] void fail(const SandboxOutcome& outcome, const StepLog& log,
                          const StepRoot& root, WorkDirectory& work) const {
-    Error error(Errc::failed, fmt::format("`{}` {}", step_.label, how_it_ended(outcome)));
-    if (!log.last_lines().empty()) {
-      error.add_note(
-          fmt::format("the last that it wrote:\n{}", fmt::join(log.last_lines(), "\n")));
-    }
-    error.add_note("all it wrote is in " + log.path().string());
-    explain(log, root, error);
-    if (outcome.timed_out) error.add_hint("raise `timeout` of the step");
-    if (out_of_time(outcome)) error.add_hint("raise `limits: {time: …}` of the step");
-    if (outcome.out_of_processes) {
-      error.add_note(
-          fmt::format("it wanted more than {} processes at once", run_.what.limits.pids));
-      error.add_hint("raise `limits: {pids: …}` of the step");
-    }
-    if (outcome.out_of_memory) error.add_hint("raise `limits: {memory: …}` of the step");
+    Error error = failure_of(
+        {step_.label, run_.what, outcome, log, probe_, root.is_overlay(), tools_.work});
     if (tools_.keep_failed) {
       work.keep();
       error.add_note("its files are in " + root.path().string());
@@ -392,7 +253,7 @@ class RunStepWork {
     throw error;
   }
 
-  Tree finish(Tree change, const Tree& below, const Log& log) const {
+  Tree finish(Tree change, const Tree& below, const StepLog& log) const {
     if (!run_.what.outputs.empty()) change = outputs_of(change, below, log);
     Normalised normalised = normalise(
         std::move(change),
@@ -406,7 +267,7 @@ class RunStepWork {
   }
 
   // What lies at or below one of the outputs, and that each of them is there.
-  Tree outputs_of(const Tree& change, const Tree& below, const Log& log) const {
+  Tree outputs_of(const Tree& change, const Tree& below, const StepLog& log) const {
     Tree::Nodes kept;
     for (const std::string& output : run_.what.outputs) {
       const std::string path = tree_path(output);

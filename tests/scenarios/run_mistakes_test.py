@@ -83,6 +83,12 @@ class Mistakes(Scenario):
         self.step('{run: "kill -SEGV $$"}')
         self.assertIn("was ended by signal 11 (Segmentation fault)", self.told())
 
+    def test_what_is_full_is_told(self):
+        self.step('{run: "cat /bin/busybox > /t/a", mounts: [{tmp: /t, size: 64KiB}]}')
+        told = self.told()
+        self.assertIn("or a `tmp` mount", told)
+        self.assertIn("`lithify cache prune` makes room", told)
+
     def test_all_that_failed_is_told(self):
         steps = "run: [/bin/sh, -c, 'sleep %d; exit %d']"
         text = PROJECT.replace("platforms: [linux/ARCHITECTURE]\n  ", "")
