@@ -39,13 +39,16 @@ bool is_linked(const oci::Fd& file) {
 }
 
 // The lock of an entry; one without a name any more belongs to an entry that was removed.
-oci::Fd lock_entry(const fs::path& entry, int how, const std::stop_token& stop) {
+// Invalid if `in_vain` says so while it waits.
+oci::Fd lock_entry(const fs::path& entry, int how, const std::stop_token& stop,
+                   const std::function<bool()>& in_vain = {}) {
   const fs::path path = entry.string() + k_lock_ending;
   oci::Fd fd = oci::open_file(path, O_RDWR | O_CREAT, 0600);
   while (::flock(fd.get(), how | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR)
       throw oci::errno_error(errno, "locking " + path.string());
     if (stop.stop_requested()) throw oci::Cancelled();
+    if (in_vain && in_vain()) return {};
     std::this_thread::sleep_for(k_wait);
   }
   ::futimens(fd.get(), nullptr);  // when it was used last
@@ -190,9 +193,15 @@ void SharedRoots::make_entry(const std::string& name, const RootTools& tools,
                              const Make& make, std::stop_token stop) {
   const fs::path entry = directory_ / name;
   const fs::path part = entry.string() + k_part_ending;
-  const oci::Fd lock = lock_entry(entry, LOCK_EX, stop);
-  // It was removed meanwhile, or somebody else made it.
-  if (!is_linked(lock) || find_unlocked(name, stop)) return;
+  // Somebody else may make it, and then use it for long.
+  const std::optional<Known> before = identify(entry);
+  const oci::Fd lock = lock_entry(entry, LOCK_EX, stop, [&] {
+    const std::optional<Known> now = identify(entry);
+    return now && (!before || now->inode != before->inode ||
+                   now->changed_ns != before->changed_ns);
+  });
+  // It was removed meanwhile, or is there now.
+  if (!lock.valid() || !is_linked(lock) || find_unlocked(name, stop)) return;
   for (const fs::path& old : {entry, part}) {
     if (!remove_laid_out(old, tools.sandbox, tools.program))
       throw Error(Errc::machine, old.string() + " cannot be removed");

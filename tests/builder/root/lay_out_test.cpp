@@ -2,8 +2,11 @@
 // a blob that lies leaves no root behind.
 #include "builder/root/lay_out.h"
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "oci/base/error.h"
 #include "oci/base/fd.h"
@@ -111,4 +114,26 @@ TEST_CASE("a blob that lies makes no shared root, and an honest one does") {
   const lithify::HeldRoot held =
       roots.tree(bench.tree(), bench.tools(store), bench.activity(), {});
   CHECK(fs::exists(fs::path(held.directories.at(0)) / "f299"));
+}
+
+TEST_CASE("who waits for a root that another makes and keeps gets it meanwhile") {
+  Bench bench;
+  oci::DirectoryStore store(bench.place("store"));
+  for (int round = 0; round < 5; ++round) {
+    const fs::path place = bench.place("roots") / std::to_string(round);
+    std::atomic<int> have = 0;
+    const auto keep = [&] {
+      SharedRoots roots(place);
+      oci::SilentReporter silent;
+      oci::Activity activity(silent, "root");
+      const lithify::HeldRoot held =
+          roots.tree(bench.tree(), bench.tools(store), activity, {});
+      ++have;
+      for (int wait = 0; have < 2 && wait < 2000; ++wait)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    };
+    std::jthread other(keep);
+    keep();
+    CHECK(have == 2);
+  }
 }
