@@ -96,16 +96,6 @@ def mounts_with(word):
     return found
 
 
-def unmounted(word, seconds=5):
-    """Waits until no process sees such a mount: the last of a sandbox may still be ending."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not mounts_with(word):
-            return True
-        time.sleep(0.02)
-    return False
-
-
 class SandboxScenario(Scenario):
     """One level, by one user. Subclasses say which."""
 
@@ -344,11 +334,13 @@ class SandboxScenario(Scenario):
         running = self.start(self.script.format(word))
         self.assertEqual(running.stdout.readline(), b"up\n")
         self.assertGreaterEqual(len(processes_with(word)), 5)
+        launchers = launchers_of(running.pid)
         running.kill()
         running.wait()
         running.stdout.close()
         self.assertTrue(gone(word), processes_with(word))
-        self.assertTrue(unmounted(str(self.root)), mounts_with(str(self.root)))
+        self.assertTrue(all_end(launchers))
+        self.assertEqual(mounts_with(str(self.root)), set())
 
     def test_kill_9_of_the_launcher_leaves_nothing(self):
         if self.level == "L1":
@@ -377,7 +369,7 @@ class SandboxScenario(Scenario):
         self.assertNotEqual(launchers, set())
         self.assertTrue(gone(word), processes_with(word))
         self.assertTrue(all_end(launchers))
-        self.assertTrue(unmounted(str(self.root)), mounts_with(str(self.root)))
+        self.assertEqual(mounts_with(str(self.root)), set())
 
 
 class RootOfTheMachine(SandboxScenario):

@@ -318,11 +318,9 @@ int prune(Session& session) {
   return exits::k_ok;
 }
 
-// What is removed is not in use as long as the locks are held.
 struct Forgotten {
   std::vector<std::string> images;
-  std::vector<CacheMount> caches;
-  std::vector<oci::Fd> locks;
+  std::vector<fs::path> caches;  // their homes
 };
 
 // An image of that name, or else the caches of commands that are called so, whoever's
@@ -338,14 +336,7 @@ void add_forgotten(Session& session, const std::string& name, Forgotten& forgott
     known.push_back(cache.name.str());
     if (cache.name.id != name && cache.name.str() != name) continue;
     found = true;
-    std::optional<oci::Fd> lock = try_lock_cache(cache);
-    if (!lock) {
-      throw oci::Error(oci::Errc::machine,
-                       "a command uses the cache `" + cache.name.str() + "` now")
-          .add_hint("wait until it has ended");
-    }
-    forgotten.caches.push_back(cache);
-    forgotten.locks.push_back(std::move(*lock));
+    forgotten.caches.push_back(cache.home);
   }
   if (found) return;
   const std::string meant = did_you_mean(name, known);
@@ -359,10 +350,17 @@ int forget(Session& session, std::span<const std::string> names) {
   Forgotten forgotten;
   for (const std::string& name : names)
     add_forgotten(session, name, forgotten);
+  if (!forgotten.caches.empty()) {
+    // No command waits for one that is about to go.
+    const oci::DirectoryStore::ExclusiveLease alone(session.store());
+    for (const fs::path& cache : forgotten.caches) {
+      removed_with_all(cache);
+      if (fs::exists(cache))
+        throw oci::Error(oci::Errc::machine, cache.string() + " cannot be removed");
+    }
+  }
   for (const std::string& name : forgotten.images)
     oci::remove_name(session.store(), name);
-  for (const CacheMount& cache : forgotten.caches)
-    removed_with_all(cache.home);
   if (session.options().json) {
     session.print(
         oci::canonical_json({{"schema", "lithify.forget/1"},
