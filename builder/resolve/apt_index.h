@@ -32,7 +32,4 @@ struct IndexLoader {
   std::string load_one(const Release& release, const std::string& directory);
 };
 
-// The text of a Packages file, whatever it is compressed with.
-std::string decompress(oci::Source& from, std::uint64_t limit, const std::string& what);
-
 }  // namespace lithify

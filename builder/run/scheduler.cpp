@@ -64,6 +64,9 @@ class Readiness {
     return first;
   }
 
+  // How many steps could go on now, if none had failed.
+  std::size_t ready() const { return ready_.size(); }
+
   // The inputs that nobody will read any more.
   std::vector<StepIndex> done(StepIndex i) {
     done_.insert(i);
@@ -167,7 +170,8 @@ class GraphRun {
       attempt(*next, asked);
       lock.lock();
       --running_;
-      changed_.notify_all();
+      // This thread takes the first itself: a chain of steps wakes nobody.
+      if (readiness_.ready() > 1) changed_.notify_all();
     }
     changed_.notify_all();
   }
@@ -263,7 +267,6 @@ class GraphRun {
     for (const StepIndex input : readiness_.done(i)) {
       if (is_import(input)) results_[input] = Tree();
     }
-    changed_.notify_all();
   }
 
   // Later steps are cancelled by the failure of an earlier one, or fail by themselves.

@@ -85,11 +85,10 @@ std::optional<Digest> Digest::parse_hex(std::string_view hex) {
 
 std::string Digest::hex() const {
   constexpr std::string_view k_digits = "0123456789abcdef";
-  std::string text;
-  text.reserve(64);
-  for (const std::byte b : sha256_) {
-    text += k_digits[std::to_integer<unsigned>(b) >> 4];
-    text += k_digits[std::to_integer<unsigned>(b) & 15];
+  std::string text(2 * sha256_.size(), '0');
+  for (std::size_t i = 0; i < sha256_.size(); ++i) {
+    text[2 * i] = k_digits[std::to_integer<unsigned>(sha256_[i]) >> 4];
+    text[2 * i + 1] = k_digits[std::to_integer<unsigned>(sha256_[i]) & 15];
   }
   return text;
 }

@@ -4,32 +4,15 @@
 // program is linked with this file instead of the library.
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdarg>
-#include <dlfcn.h>
 
 #include <curl/curl.h>
-#include <fmt/format.h>
 
-#include "oci/base/error.h"
+#include "oci/base/late_library.h"
 
 namespace {
 
-constexpr const char* k_library = "libcurl.so.4";  // its ABI since 2006
-
-void* find(const char* name) {
-  static void* const library = ::dlopen(k_library, RTLD_NOW | RTLD_LOCAL);
-  void* const found = library == nullptr ? nullptr : ::dlsym(library, name);
-  if (found != nullptr) return found;
-  throw oci::Error(oci::Errc::machine,
-                   fmt::format("libcurl cannot be used: {}", ::dlerror()))
-      .add_note("lithify loads it when it first speaks to a server")
-      .add_hint("install it: `apt-get install libcurl4`");
-}
-
-// The library's own function of that type.
-template <class Function>
-Function* real(Function*, const char* name) {
-  return reinterpret_cast<Function*>(find(name));
-}
+// The number is that of its ABI since 2006.
+oci::LateLibrary curl("libcurl.so.4", "libcurl4", "it first speaks to a server");
 
 // What is passed as `...` is as wide as a pointer: libcurl asks for long, curl_off_t and
 // pointers alone.
@@ -44,37 +27,37 @@ static_assert(sizeof(long) == sizeof(void*) && sizeof(curl_off_t) == sizeof(void
 extern "C" {
 
 CURLcode curl_global_init(long flags) {
-  static auto* const function = real(&curl_global_init, "curl_global_init");
+  static auto* const function = curl.function(&curl_global_init, "curl_global_init");
   return function(flags);
 }
 
 CURL* curl_easy_init() {
-  static auto* const function = real(&curl_easy_init, "curl_easy_init");
+  static auto* const function = curl.function(&curl_easy_init, "curl_easy_init");
   return function();
 }
 
 void curl_easy_cleanup(CURL* handle) {
-  static auto* const function = real(&curl_easy_cleanup, "curl_easy_cleanup");
+  static auto* const function = curl.function(&curl_easy_cleanup, "curl_easy_cleanup");
   function(handle);
 }
 
 void curl_easy_reset(CURL* handle) {
-  static auto* const function = real(&curl_easy_reset, "curl_easy_reset");
+  static auto* const function = curl.function(&curl_easy_reset, "curl_easy_reset");
   function(handle);
 }
 
 CURLcode curl_easy_perform(CURL* handle) {
-  static auto* const function = real(&curl_easy_perform, "curl_easy_perform");
+  static auto* const function = curl.function(&curl_easy_perform, "curl_easy_perform");
   return function(handle);
 }
 
 const char* curl_easy_strerror(CURLcode code) {
-  static auto* const function = real(&curl_easy_strerror, "curl_easy_strerror");
+  static auto* const function = curl.function(&curl_easy_strerror, "curl_easy_strerror");
   return function(code);
 }
 
 CURLcode curl_easy_setopt(CURL* handle, CURLoption option, ...) {
-  static auto* const function = real(&curl_easy_setopt, "curl_easy_setopt");
+  static auto* const function = curl.function(&curl_easy_setopt, "curl_easy_setopt");
   std::va_list values;
   va_start(values, option);
   void* const value = va_arg(values, void*);
@@ -83,7 +66,7 @@ CURLcode curl_easy_setopt(CURL* handle, CURLoption option, ...) {
 }
 
 CURLcode curl_easy_getinfo(CURL* handle, CURLINFO info, ...) {
-  static auto* const function = real(&curl_easy_getinfo, "curl_easy_getinfo");
+  static auto* const function = curl.function(&curl_easy_getinfo, "curl_easy_getinfo");
   std::va_list values;
   va_start(values, info);
   void* const value = va_arg(values, void*);
@@ -92,12 +75,13 @@ CURLcode curl_easy_getinfo(CURL* handle, CURLINFO info, ...) {
 }
 
 curl_slist* curl_slist_append(curl_slist* list, const char* text) {
-  static auto* const function = real(&curl_slist_append, "curl_slist_append");
+  static auto* const function = curl.function(&curl_slist_append, "curl_slist_append");
   return function(list, text);
 }
 
 void curl_slist_free_all(curl_slist* list) {
-  static auto* const function = real(&curl_slist_free_all, "curl_slist_free_all");
+  static auto* const function =
+      curl.function(&curl_slist_free_all, "curl_slist_free_all");
   function(list);
 }
 
