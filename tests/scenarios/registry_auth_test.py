@@ -3,13 +3,12 @@ import base64
 import json
 import shutil
 import subprocess
-import tempfile
 import unittest
 
 from foreign_image import ForeignImage
 from registry_peers import TokenServer
 from registry_scenario import RegistryScenario, noise, uploads
-from support import LITHIFY, needs
+from support import LITHIFY, needs, scratch_folder
 
 USER, SECRET = "anna", "correct-horse-4711"
 OTHER, OTHER_SECRET = "ben", "battery-staple-0815"
@@ -191,7 +190,7 @@ class Tokens(AuthScenario):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.keys = tempfile.mkdtemp(prefix="lithify-scenario-")
+        cls.keys = scratch_folder()
         cls.addClassCleanup(shutil.rmtree, cls.keys)
 
     def serve(self, **options):

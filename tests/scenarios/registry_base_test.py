@@ -1,15 +1,13 @@
 """Bases from a real registry: locked, read only where a step reads them, and given back
 without their bytes passing by."""
 import json
-import pathlib
 import shutil
-import tempfile
 import unittest
 
 from foreign_image import ForeignImage
 from registry import Registry
 from registry_scenario import RegistryScenario, count, noise, uploads
-from support import config_of, files_of, manifest_of, needs
+from support import config_of, files_of, manifest_of, needs, scratch_folder
 
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
 SMALL = {"etc/": None, "etc/passwd": PASSWD, "etc/group": b"root:x:0:\n", "tmp/": None}
@@ -36,7 +34,7 @@ class BigBase(BaseScenario):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="lithify-scenario-"))
+        cls.shared = scratch_folder()
         cls.addClassCleanup(shutil.rmtree, cls.shared)
         image = ForeignImage(cls.shared / "big",
                              [{"usr/": None, "usr/noise": noise(105_000_000, 7)}, SMALL],

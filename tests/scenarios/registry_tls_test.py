@@ -1,12 +1,10 @@
 """Registries with a private authority: trusted where that is said, refused elsewhere."""
-import pathlib
 import shutil
-import tempfile
 import unittest
 
 from registry_peers import Authority
 from registry_scenario import RegistryScenario
-from support import needs
+from support import needs, scratch_folder
 
 
 @needs("docker-registry", "openssl")
@@ -14,7 +12,7 @@ class Certificates(RegistryScenario):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="lithify-scenario-"))
+        folder = scratch_folder()
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.authority = Authority(folder / "authority")
         cls.pair = cls.authority.issue("server")

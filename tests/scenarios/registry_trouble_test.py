@@ -1,17 +1,15 @@
 """Registries in trouble, and what stands before them: nothing is lost, nothing half-made is
 seen, and whoever must help is told how."""
-import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
 from registry_cut import CutScenario
 from registry_peers import Nginx, Proxy
 from registry_scenario import RegistryScenario, count, noise
-from support import LITHIFY, needs
+from support import LITHIFY, needs, scratch_folder
 
 BIG = 50_000_000
 TARGET = '  - {repo: "%s/shop/demo", tags: {"1.0": once, latest: move}}\n'
@@ -24,7 +22,7 @@ class Interrupted(RegistryScenario):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="lithify-scenario-"))
+        cls.shared = scratch_folder()
         cls.addClassCleanup(shutil.rmtree, cls.shared)
         cls.data = noise(BIG, 5)
 

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import subprocess
 import tarfile
@@ -51,13 +52,21 @@ def needs_root():
     return unittest.skipUnless(os.geteuid() == 0, "needs root")
 
 
+def scratch_folder():
+    """An empty folder whose name may stand in an image reference: podman takes oci:PATH
+    for one, and what tempfile makes of the letters and "_" is not always one."""
+    folder = pathlib.Path(tempfile.gettempdir()) / f"lithify-scenario-{secrets.token_hex(6)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 class Scenario(unittest.TestCase):
     """One test in an empty folder, with a store shared by all."""
 
     maxDiff = None
 
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lithify-scenario-"))
+        self.folder = scratch_folder()
         self.addCleanup(self._remove)
         self.store = pathlib.Path(STORE)
 
