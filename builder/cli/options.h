@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "builder/plan/recipe.h"
+
 namespace lithify {
 
 enum class When { automatic, always, never };
@@ -28,7 +30,7 @@ struct Options {
   std::vector<std::string> operands;
 
   std::string directory;  // all -C joined; empty: where we are
-  std::string file = "lithify.yaml";
+  std::string file = k_build_file;
   std::vector<std::pair<std::string, std::string>> arguments;  // --arg, in order
   std::vector<std::string> platforms;
   std::vector<SecretOption> secrets;    // --secret, ids unique

@@ -13,8 +13,10 @@
 #include "builder/deliver/output.h"
 #include "builder/plan/suggest.h"
 #include "builder/resolve/base_image.h"
+#include "builder/resolve/codes.h"
 #include "builder/resolve/lower.h"
 #include "builder/resolve/requests.h"
+#include "builder/resolve/stale_lock.h"
 
 namespace lithify {
 
@@ -109,9 +111,30 @@ oci::Error no_lock(const Workspace& workspace, const std::string& why) {
   const bool needs_build = !unpinned(workspace.recipe, Lock{}).empty();
   return oci::Error(oci::Errc::stale,
                     fmt::format("there is no {} ({})", workspace.lock_file.string(), why))
-      .number("L0210")
-      .add_hint(needs_build ? "run `lithify build` and commit the lock that it writes"
-                            : "run `lithify lock` and commit the result");
+      .number(code::k_stale_lock)
+      .add_hint(fmt::format("run `{}` and commit {}",
+                            as_typed(needs_build ? "build" : "lock", workspace.recipe),
+                            needs_build ? "the lock that it writes" : "the result"));
+}
+
+// What was meant by an operand that cannot be an image's name: a step, an image that is
+// there, a directory with a build file.
+std::string meant_by(const std::string& operand, const Options& options) {
+  if (options.rebuild_check)
+    return fmt::format("a step is named so: `--rebuild-check={}`", operand);
+  constexpr std::string_view k_one_there = "an image that is there: `lithify ";
+  if (options.command == "test")
+    return fmt::format("{}test --structure FILE {}`", k_one_there, operand);
+  if (options.command == "push")
+    return fmt::format("{}copy {} REGISTRY/NAME`", k_one_there, operand);
+  return fmt::format("`lithify -C {} {}` takes the build file that is there", operand,
+                     options.command);
+}
+
+void check_name(const std::string& operand, const Options& options) {
+  if (operand.find('/') == std::string::npos && operand != "." && operand != "..") return;
+  throw oci::Error(oci::Errc::bad_input, fmt::format("`{}` is no image's name", operand))
+      .add_hint(meant_by(operand, options));
 }
 
 }  // namespace
@@ -159,7 +182,7 @@ void check_encoders(const Recipe& recipe, const Workspace& workspace, const Lock
     throw oci::Error(oci::Errc::bad_input,
                      fmt::format("the encoder differs: {} says {}, this lithify has {}",
                                  workspace.lock_file.string(), locked->second, ours))
-        .number("L0211")
+        .number(code::k_other_encoder)
         .add_note("diff ids would stay equal, digests of layers and images would not")
         .add_hint(
             "run the lithify that wrote the lock, or move on with `lithify lock "
@@ -173,6 +196,8 @@ void write_lock(const Workspace& workspace, const Lock& lock) {
 }
 
 Prepared prepare(Session& session, const std::vector<std::string>& images) {
+  for (const std::string& image : images)
+    check_name(image, session.options());
   // Which encoder this is takes as long to find out as all the rest of this.
   const std::jthread early([] { (void)oci::encoder_identity(oci::Compression::zstd); });
   Prepared prepared;

@@ -320,7 +320,8 @@ int report_tests(Session& session, const std::vector<TestedImage>& images) {
   session.end_progress();
   session.print(session.options().json ? test_document(images) : test_lines(images));
   if (session.wants_summary())
-    session.tell(images.empty() ? "no image has tests\n" : tests_line(images));
+    session.tell(images.empty() ? "no image has tests, or none whose `when` holds\n"
+                                : tests_line(images));
   const TestCounts counts = count_tests(images);
   if (counts.failed > 0) return exits::k_refused;
   return counts.unwaived > 0 ? exits::k_machine : exits::k_ok;

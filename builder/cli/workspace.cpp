@@ -147,8 +147,7 @@ Recipe read_recipe(Session& session, const std::vector<oci::Platform>& platforms
 
 Workspace open_workspace(Session& session) {
   Workspace workspace{read_recipe(session, wanted_platforms(session.options())),
-                      session.options().file, std::nullopt};
-  workspace.lock_file.replace_extension(".lock");
+                      lock_file_of(session.options().file), std::nullopt};
   const Recorded* recorded = session.recorded();
   if (recorded != nullptr && recorded->lock_text) {
     session.texts().add(workspace.lock_file.string(), *recorded->lock_text);

@@ -325,7 +325,7 @@ class Normaliser {
   }
 
   [[noreturn]] static void refuse_key(const std::string& path) {
-    throw Error(Errc::bad_input, fmt::format("the step made the private key /{}", path))
+    throw Error(Errc::failed, fmt::format("the step made the private key /{}", path))
         .add_note(
             "everyone who has the image would have the key, and every build "
             "would make another one")

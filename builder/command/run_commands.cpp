@@ -111,10 +111,13 @@ class CommandsWork {
       const Identity& who = command->identity;
       if (probe_.owners.uid.on_disk(who.uid) && probe_.owners.gid.on_disk(who.gid))
         continue;
-      return Unable{fmt::format("a command cannot run as {}:{} here: the sandbox has {} "
-                                "user ids",
-                                who.uid, who.gid, probe_.owners.uid.count),
-                    probe_.remedies.empty() ? "" : probe_.remedies.back().cure};
+      return Unable{
+          fmt::format(
+              "a command cannot run as {}:{} here: the sandbox has {}", who.uid, who.gid,
+              probe_.owners.uid.count == 1
+                  ? "no user but root"
+                  : fmt::format("the ids 0 to {} alone", probe_.owners.uid.count - 1)),
+          probe_.remedies.empty() ? "" : probe_.remedies.back().cure};
     }
     return std::nullopt;
   }

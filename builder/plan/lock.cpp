@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -153,6 +154,10 @@ std::optional<std::size_t> whole_number(std::string_view text) {
 }
 
 }  // namespace
+
+std::string lock_file_of(const std::string& build_file) {
+  return std::filesystem::path(build_file).replace_extension(".lock").string();
+}
 
 std::string LockedVerdict::str() const {
   return fmt::format("{} {} {} {}", type, form, key.str(), subject.str());

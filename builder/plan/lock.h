@@ -13,6 +13,9 @@
 
 namespace lithify {
 
+// The lock of a build file stands beside it: "lithify.lock" of "lithify.yaml".
+std::string lock_file_of(const std::string& build_file);
+
 // The state of one suite of an apt source when it was locked. For people and audits: a
 // build does not need it.
 struct LockedIndex {

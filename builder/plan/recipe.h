@@ -433,6 +433,8 @@ struct Argument {
   std::string origin;
 };
 
+inline constexpr const char* k_build_file = "lithify.yaml";  // its usual name
+
 struct Recipe {
   std::string file;       // the build file, as the user named it
   std::string directory;  // absolute; what relative paths are relative to

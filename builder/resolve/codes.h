@@ -17,4 +17,8 @@ inline constexpr const char* k_offline = "L0207";
 inline constexpr const char* k_no_image = "L0208";
 inline constexpr const char* k_no_platform = "L0209";
 
+// What the lock says.
+inline constexpr const char* k_stale_lock = "L0210";
+inline constexpr const char* k_other_encoder = "L0211";
+
 }  // namespace lithify::code

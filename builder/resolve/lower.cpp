@@ -10,6 +10,7 @@
 #include "builder/resolve/scripted_packages.h"
 #include "builder/resolve/sites.h"
 #include "builder/resolve/source_trees.h"
+#include "builder/resolve/stale_lock.h"
 
 namespace lithify {
 
@@ -307,10 +308,7 @@ class Lowering {
     const std::string key = lock_key(site, packages.number).str();
     const LockedSet* set = lock_.find_set(key);
     if (set == nullptr) {
-      throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
-          .number("L0210")
-          .at(place, "no set `" + key + "` in the lock")
-          .add_hint("run `lithify lock` and commit the result");
+      throw stale_lock(recipe_, place, "no set `" + key + "` in the lock");
     }
     return members(*set, lock_, packages.source, debian_architecture(site.runs_on));
   }

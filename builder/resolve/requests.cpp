@@ -8,6 +8,7 @@
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
 #include "builder/resolve/sites.h"
+#include "builder/resolve/stale_lock.h"
 
 namespace lithify {
 
@@ -193,13 +194,6 @@ class Collector {
   std::set<std::string> seen_;
 };
 
-oci::Error stale(const Place& place, std::string label) {
-  oci::Error error(oci::Errc::stale, "lithify.lock is out of date");
-  error.number("L0210").at(place, std::move(label));
-  error.add_hint("run `lithify lock` and commit the result");
-  return error;
-}
-
 const LockedImage* find_base(const Lock& lock, const BaseRequest& request) {
   for (const LockedImage& image : lock.images) {
     if (image.ref == request.ref && image.platform == request.platform) return &image;
@@ -304,6 +298,9 @@ std::optional<oci::Digest> asked_of(const BaseRequest& request) {
 
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
   std::vector<oci::Error> missing;
+  const auto stale = [&](const Place& place, std::string label) {
+    return stale_lock(recipe, place, std::move(label));
+  };
   const Requests requests = requests_of(recipe);
   for (const auto& encoder : requests.encoders) {
     if (lock.encoders.count(encoder) == 0) {
@@ -350,11 +347,7 @@ std::vector<oci::Error> unpinned(const Recipe& recipe, const Lock& lock) {
   std::vector<oci::Error> missing;
   for (const OutputRequest& request : requests_of(recipe).outputs) {
     if (lock.find_output(request.key) != nullptr) continue;
-    oci::Error error(oci::Errc::stale, "lithify.lock is out of date");
-    error.number("L0210").at(request.place,
-                             fmt::format("no outputs of `{}` in the lock", request.key));
-    error.add_hint("run `lithify build` without --locked once and commit the lock");
-    missing.push_back(std::move(error));
+    missing.push_back(outputs_not_locked(recipe, request.place, request.key));
   }
   return missing;
 }

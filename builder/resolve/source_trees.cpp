@@ -8,6 +8,7 @@
 #include "oci/base/reference.h"
 
 #include "builder/resolve/requests.h"
+#include "builder/resolve/stale_lock.h"
 
 namespace lithify {
 
@@ -37,10 +38,7 @@ BaseImage SourceTrees::locked_image(const Source& source, const oci::Platform& p
     return {location_of(source),
             {std::string(oci::media_type::k_manifest), image.manifest, image.size, its}};
   }
-  throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
-      .number("L0210")
-      .at(place, ref + " is not in the lock for " + its.str())
-      .add_hint("run `lithify lock` and commit the result");
+  throw stale_lock(recipe_, place, ref + " is not in the lock for " + its.str());
 }
 
 std::string SourceTrees::location_of(const Source& source) const {
@@ -118,12 +116,7 @@ std::string SourceTrees::whole(const std::string& key) const {
 
 Fetch SourceTrees::fetch_url(const std::string& url, const Source& source) const {
   const LockedUrl* locked = lock_.find_url(url);
-  if (locked == nullptr) {
-    throw oci::Error(oci::Errc::stale, "lithify.lock is out of date")
-        .number("L0210")
-        .at(source.place, "not in the lock")
-        .add_hint("run `lithify lock` and commit the result");
-  }
+  if (locked == nullptr) throw stale_lock(recipe_, source.place, "not in the lock");
   return {url, locked->sha256, locked->size, file_name_of(url)};
 }
 

@@ -89,8 +89,8 @@ class Copier {
       if (is_directory(node) || filter_.takes(name_of(path))) copy_path(path);
     }
     if (!any) {
-      throw Error(Errc::not_found, fmt::format("\"{}\" matches nothing in the source {}",
-                                               pattern, what_.source));
+      throw Error(Errc::not_found,
+                  fmt::format("\"{}\" matches nothing in the {}", pattern, whence()));
     }
   }
 
@@ -104,11 +104,15 @@ class Copier {
       if (is_there(led)) return led;
     }
     Error error(Errc::not_found,
-                fmt::format("\"{}\" is not in the source {}", written, what_.source));
+                fmt::format("\"{}\" is not in the {}", written, whence()));
     if (const auto name = nearest_path(path, source_)) {
       error.add_hint(fmt::format("did you mean \"{}\"?", *name));
     }
     throw error;
+  }
+
+  std::string whence() const {
+    return (what_.of_stage ? "stage " : "source ") + what_.source;
   }
 
   // The layers of an image leave whiteouts of what they removed.

@@ -211,7 +211,7 @@ class Changes {
       case S_IFBLK:
         return FileType::block_device;
       default:
-        throw Error(Errc::bad_input, fmt::format("the step left the socket /{}", path))
+        throw Error(Errc::failed, fmt::format("the step left the socket /{}", path))
             .add_note("a socket is of no use without the program that made it")
             .add_hint(
                 "remove it at the end of the step, or end the program that holds "
@@ -224,9 +224,8 @@ class Changes {
     if (lithify::name_of(path).starts_with(".wh."))
       problem = "begins a name with \".wh.\", which means a deletion in an image";
     if (problem != nullptr) {
-      throw Error(Errc::bad_input,
-                  fmt::format("the step left a file whose path \"/{}\" {}",
-                              path.substr(0, 200), problem));
+      throw Error(Errc::failed, fmt::format("the step left a file whose path \"/{}\" {}",
+                                            path.substr(0, 200), problem));
     }
   }
 
@@ -286,7 +285,7 @@ class Changes {
                      before->device_minor == node.device_minor;
     if (!was) {
       const bool fifo = node.type == FileType::fifo;
-      throw Error(Errc::bad_input,
+      throw Error(Errc::failed,
                   fmt::format("the step left the {} /{}", fifo ? "fifo" : "device", path))
           .add_hint("remove it at the end of the step: who runs the image makes it");
     }

@@ -19,7 +19,7 @@ enum class Errc {
   refused,      // what is there may not be replaced
   stale,        // the lock does not answer what the build file asks
   unavailable,  // a mirror, registry or network did not answer; a retry may help
-  failed,       // a command of the user's did not succeed
+  failed,       // a command of the user's did not succeed, or left what no image may hold
   machine,      // this machine cannot: disk full, read-only, no namespaces
   internal,     // a bug of ours
 };

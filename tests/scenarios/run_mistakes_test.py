@@ -78,6 +78,25 @@ class Mistakes(Scenario):
         self.assertIn("did not make its output /out", told)
         self.assertIn("all it wrote is in", told)
 
+    def test_what_no_image_may_hold_is_a_failed_step(self):
+        shutil.copy(shutil.which("busybox"), self.folder / "bb/mknod")
+        self.step('{run: "mknod /left p"}')
+        self.assertIn("the step left the fifo /left", self.told())
+        key = "-----BEGIN OPENSSH PRIVATE KEY-----"
+        self.step("{dir: /etc/ssh}",
+                  f"{{run: 'echo {key} > /etc/ssh/ssh_host_rsa_key'}}")
+        self.assertIn("the step made the private key /etc/ssh/ssh_host_rsa_key", self.told())
+
+    def test_what_is_no_image_is_told_what_it_may_be(self):
+        self.step('{run: "echo 1 > /out"}')
+        self.assertIn("`--rebuild-check=mistaken/1`",
+                      self.told("--rebuild-check", "mistaken/1", status=2))
+        there = self.lithify("test", "out/mistaken", status=2)
+        self.assertIn("`lithify test --structure FILE out/mistaken`", there.stderr)
+        there = self.lithify("push", "out/mistaken", status=2)
+        self.assertIn("`lithify copy out/mistaken REGISTRY/NAME`", there.stderr)
+        self.build(self.folder, "--rebuild-check=mistaken/1")
+
     def test_limits_and_signals_are_named(self):
         self.step('{run: "while true; do true; done", limits: {time: 1s}}')
         told = self.told()

@@ -51,12 +51,6 @@ class Build {
                   session.options().push_by_digest || !session.options().keys.empty()))) {
     for (const std::string& output : session.options().outputs)
       further_.push_back(parse_output(output));
-    for (const std::string& image : images_) {
-      if (image.find('/') == std::string::npos && image != "." && image != "..") continue;
-      throw oci::Error(oci::Errc::bad_input,
-                       fmt::format("`{}` is no image's name", image))
-          .add_hint(fmt::format("`lithify -C {} build` builds what is there", image));
-    }
   }
 
   int run() {
