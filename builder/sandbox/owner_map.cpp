@@ -40,19 +40,20 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
-// Whether the namespace that we are in has all of these ids.
-bool mapped_here(const char* map, std::uint64_t first) {
-  const std::string file = oci::read_file(map, k_max_file);
-  std::string_view text = file;
-  while (!text.empty()) {
-    std::string_view line = next_line(text);
+// Whether one line of a uid_map has all ids from `first` to before `end`.
+bool in_one_line(std::string_view map, std::uint64_t first, std::uint64_t end) {
+  while (!map.empty()) {
+    std::string_view line = next_line(map);
     const auto inside = number(next_word(line, " "));
     next_word(line, " ");
     const auto count = number(next_word(line, " "));
-    if (inside && count && *inside <= first && first + k_ids <= *inside + *count)
-      return true;
+    if (inside && count && *inside <= first && end <= *inside + *count) return true;
   }
   return false;
+}
+
+bool mapped_here(const char* map, std::uint32_t first) {
+  return has_range(oci::read_file(map, k_max_file), first);
 }
 
 std::string user_name() {
@@ -126,6 +127,11 @@ void run_map_program(const char* program, pid_t process, const IdMap& ids) {
 }
 
 }  // namespace
+
+bool has_range(std::string_view map, std::uint32_t first) {
+  const std::uint64_t begin = first;
+  return in_one_line(map, begin, begin + 1) && in_one_line(map, begin + 1, begin + k_ids);
+}
 
 std::optional<std::uint32_t> IdMap::on_disk(std::uint32_t id) const {
   if (id >= count) return std::nullopt;

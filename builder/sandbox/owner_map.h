@@ -29,6 +29,12 @@ OwnerMap same_owners();
 // not do it ourselves. Errc::machine says what refused.
 void give_ids(pid_t process, const OwnerMap& owners);
 
+// Whether a uid_map has 65536 ids from `first` on, in lines from which a namespace of
+// ours can be given its two: the first id, and all behind it (user_namespaces(7): no line
+// may reach over two of the outer namespace). So it is with the namespaces of rootless
+// podman, whose map has these two lines.
+bool has_range(std::string_view map, std::uint32_t first);
+
 // The first range of at least 65535 ids that a file in the form of subuid(5) gives to the
 // user.
 struct SubordinateRange {

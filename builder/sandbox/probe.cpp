@@ -85,6 +85,12 @@ std::string cure_for_range() {
   return "sudo apt-get install uidmap";
 }
 
+// Of root in a user namespace with one id.
+std::string cure_for_one_id() {
+  return "enter a user namespace with a range of ids: unshare --map-auto --map-root-user "
+         "…";
+}
+
 struct Attempt {
   SandboxProbe probe;
   std::string why_not;  // empty: it works
@@ -155,17 +161,21 @@ class Prober {
     const std::optional<OwnerMap> owners = root_owners(!confined());
     const SandboxLevel best =
         is_first_user_namespace() ? SandboxLevel::root : SandboxLevel::id_range;
-    if (take(best, owners, "user namespaces", cure_for_namespaces())) return true;
+    if (take(best, owners, owners ? "user namespaces" : "more than one user id",
+             owners ? cure_for_namespaces() : cure_for_one_id()))
+      return true;
     if (best == SandboxLevel::root && at_most_ == SandboxLevel::id_range &&
         take(SandboxLevel::id_range, owners, "user namespaces", cure_for_namespaces()))
       return true;
-    if (may_chroot() &&
+    if (may_chroot() && makes_devices() &&
         take(SandboxLevel::chroot, same_owners(), "the right to change the root",
              "run as root of the container, with the capability SYS_CHROOT"))
       return true;
-    // Root without its rights. With them a single id would be the machine's own root.
-    return confined() && take(SandboxLevel::single_id, single_owner(), "user namespaces",
-                              cure_for_namespaces());
+    // Root without its rights, or of a namespace. Where it is the machine's own root, a
+    // single id would be that root.
+    return (confined() || !is_first_user_namespace()) &&
+           take(SandboxLevel::single_id, single_owner(), "user namespaces",
+                cure_for_namespaces());
   }
 
   bool as_user() {
@@ -184,13 +194,22 @@ class Prober {
   }
 
   // CAP_SYS_ADMIN is not in the bounding set.
-  static bool confined() {
+  static bool confined() { return (capabilities("CapBnd") >> 21 & 1) == 0; }
+
+  // Nothing else puts a /dev/null below a directory where nothing can be mounted. Only
+  // the first user namespace lets CAP_MKNOD make one.
+  static bool makes_devices() {
+    return is_first_user_namespace() && (capabilities("CapEff") >> 27 & 1) != 0;
+  }
+
+  // 0 for a set that is not told.
+  static unsigned long long capabilities(const std::string& set) {
     oci::FileSource source(oci::open_file("/proc/self/status", O_RDONLY), "status");
     const std::string text = oci::read_all(source, 1 << 20, "/proc/self/status");
-    const std::size_t at = text.find("CapBnd:\t");
-    if (at == std::string::npos) return false;
-    const unsigned long long caps = std::strtoull(text.c_str() + at + 8, nullptr, 16);
-    return (caps >> 21 & 1) == 0;
+    const std::string label = set + ":\t";
+    const std::size_t at = text.find(label);
+    if (at == std::string::npos) return 0;
+    return std::strtoull(text.c_str() + at + label.size(), nullptr, 16);
   }
 
   SandboxLevel at_most_;

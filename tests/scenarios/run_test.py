@@ -1,6 +1,7 @@
 """Commands: what a step makes is the same for everyone, and nothing is left of a failure."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -51,6 +52,21 @@ image:
 """
 
 
+BUSYBOX = """\
+lithify: 1
+project: inside
+sources:
+  bb: {local: bb}
+image:
+  from: scratch
+  platforms: [linux/ARCHITECTURE]
+  steps:
+    - {copy: ., from: bb, to: /bin}
+    - {run: "echo made > /made; echo user > /bin/user"}
+  outputs: [{oci: out}]
+""".replace("ARCHITECTURE", {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine])
+
+
 class Commands(Scenario):
     def shell(self, step):
         self.write("lithify.yaml", SHELL.replace("STEP", step))
@@ -75,6 +91,23 @@ class Commands(Scenario):
         ours = self.build(self.folder)
         theirs = AnotherUser(self, self.folder).run("./lithify", "build", "--locked")
         self.assertEqual(dict(line.split(" ") for line in theirs.splitlines()), ours)
+
+    @needs_root()
+    @needs("unshare", "newuidmap", "busybox")
+    def test_root_of_a_namespace_gets_the_same_bytes(self):
+        """With one id, and with the two ranges of `podman unshare`."""
+        self.write("lithify.yaml", BUSYBOX)
+        (self.folder / "bb").mkdir()
+        shutil.copy(shutil.which("busybox"), self.folder / "bb/sh")
+        ours = self.build(self.folder)
+        user = AnotherUser(self, self.folder)
+        for level, ids in {"L2": ["--map-root-user"],
+                           "L3": ["--map-root-user", "--map-auto"]}.items():
+            with self.subTest(level):
+                inside = ["unshare", "--user", *ids, "./lithify"]
+                self.assertIn(f"sandbox   {level},", user.run(*inside, "doctor"))
+                theirs = user.run(*inside, "build", "--locked", "--no-cache")
+                self.assertEqual(dict(line.split(" ") for line in theirs.splitlines()), ours)
 
     def test_a_failure_says_what_and_leaves_nothing(self):
         self.shell('{run: "echo first; echo second >&2; exit 3"}')

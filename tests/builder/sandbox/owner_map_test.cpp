@@ -24,6 +24,17 @@ TEST_CASE("a single id has no others") {
   CHECK_FALSE(ids.in_sandbox(1));
 }
 
+TEST_CASE("a namespace has a range in one line, or in root's and one more") {
+  CHECK(has_range("         0          0 4294967295\n", 0));
+  CHECK(has_range("0 1000 1\n1 100000 65535\n", 0));
+  CHECK(has_range("1 100000 65535\n0 1000 1\n", 0));
+  CHECK_FALSE(has_range("0 1000 1\n", 0));
+  CHECK_FALSE(has_range("0 1000 1\n1 100000 65534\n", 0));
+  CHECK_FALSE(has_range("0 1000 2\n2 100000 65534\n", 0));
+  CHECK_FALSE(has_range("0 1000 1\n1 100000 65536\n", 1879113728));
+  CHECK_FALSE(has_range("nonsense\n\n", 0));
+}
+
 TEST_CASE("the first range of subuid that is large enough is taken") {
   const char* text =
       "other:100000:65536\n"
