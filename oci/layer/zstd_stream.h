@@ -18,9 +18,9 @@ namespace oci {
 std::unique_ptr<Source> zstd_compressed(std::unique_ptr<Source> from);
 
 // The same frames, each with a check sum, for who writes rather than reads: they are
-// compressed on `workers`, several at a time, and reach `to` in their order. Both must outlive it. One thread at a
-// time, and none of the workers' own. What a worker or `to` throws comes out of a later
-// write() or of finish().
+// compressed on `workers`, several at a time, and reach `to` in their order. Both must
+// outlive it. One thread at a time, and none of the workers' own. What a worker or `to`
+// throws comes out of a later write() or of finish().
 class ZstdSink final : public Sink {
  public:
   ZstdSink(Sink& to, WorkerPool& workers);

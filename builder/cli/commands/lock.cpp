@@ -77,9 +77,10 @@ int run_lock(Session& session) {
                              same ? "is up to date" : "written", size_of(lock)));
     const std::size_t unknown = unpinned(workspace.recipe, lock).size();
     if (unknown > 0) {
-      session.tell(fmt::format("the next `lithify build` adds what {} with `network: "
-                               "pinned` {}\n",
-                               counted(unknown, "command"), unknown == 1 ? "makes" : "make"));
+      session.tell(
+          fmt::format("the next `lithify build` adds what {} with `network: "
+                      "pinned` {}\n",
+                      counted(unknown, "command"), unknown == 1 ? "makes" : "make"));
     }
   }
   return exits::k_ok;
