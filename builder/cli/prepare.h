@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "builder/cli/epoch.h"
 #include "builder/cli/wiring.h"
 #include "builder/cli/workspace.h"
 #include "builder/plan/build_plan.h"

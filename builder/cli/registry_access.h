@@ -16,9 +16,9 @@
 #include "oci/registry/registry_client.h"
 #include "oci/registry/registry_config.h"
 
-namespace lithify {
+#include "builder/cli/environment.h"
 
-using Environment = std::map<std::string, std::string>;
+namespace lithify {
 
 struct RegistryOptions {
   std::string auth_file;         // --authfile; empty: what the environment says

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <iostream>
-#include <pwd.h>
-#include <sys/ioctl.h>
-#include <system_error>
+#include <chrono>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "oci/base/fd.h"
 #include "oci/image/layout.h"
@@ -27,28 +20,14 @@
 #include "builder/remember/stored_step_cache.h"
 #include "builder/root/work_directory.h"
 #include "builder/run/local_executor.h"
-#include "builder/tell/error_document.h"
-
-extern char** environ;
 
 namespace lithify {
 
 namespace {
 
-constexpr std::int64_t k_default_epoch = 315532800;   // 1980-01-01
 constexpr std::int64_t k_keep_roots = 3 * 24 * 3600;  // seconds after the last use
 constexpr std::uint64_t k_max_secret = 1024 * 1024;
 constexpr std::uint64_t k_max_resolver = 64 * 1024;
-// 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
-constexpr std::int64_t k_last_epoch = 253402300799;
-
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, problem] = std::from_chars(text.data(), end, value);
-  if (problem != std::errc() || stop != end || text.empty()) return std::nullopt;
-  return value;
-}
 
 std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -72,59 +51,22 @@ Mirrors mirrors_of(const Recipe& recipe, const AptEnvironment& environment) {
   return mirrors;
 }
 
-std::int64_t checked_epoch(std::int64_t seconds, const std::string& origin) {
-  if (seconds >= 0 && seconds <= k_last_epoch) return seconds;
-  throw oci::Error(
-      oci::Errc::bad_input,
-      fmt::format("{} gives the time {}, which no image can have", origin, seconds));
+// For steps with `network: pinned`, which look names up as this machine does.
+std::string resolver_of_machine() {
+  std::error_code problem;
+  if (!std::filesystem::exists("/etc/resolv.conf", problem)) return {};
+  return oci::read_file("/etc/resolv.conf", k_max_resolver);
+}
+
+bool runs_no_steps(std::string_view command) {
+  constexpr std::string_view k_commands[] = {"attest", "copy",  "doctor", "inspect",
+                                             "join",   "login", "pull",   "sbom",
+                                             "sign",   "tag",   "verify"};
+  return std::find(std::begin(k_commands), std::end(k_commands), command) !=
+         std::end(k_commands);
 }
 
 }  // namespace
-
-Environment read_environment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return environment;
-}
-
-std::optional<std::string> value_of(const Environment& environment,
-                                    const std::string& name) {
-  const auto found = environment.find(name);
-  if (found == environment.end() || found->second.empty()) return std::nullopt;
-  return found->second;
-}
-
-void Stream::write(oci::Bytes data) {
-  while (!data.empty()) {
-    const ssize_t written = ::write(fd_, data.data(), data.size());
-    if (written >= 0) {
-      data = data.subspan(static_cast<std::size_t>(written));
-    } else if (errno == EPIPE) {
-      throw Reported{exits::k_reader_gone};
-    } else if (errno != EINTR) {
-      // No hint: where the stream goes is the caller's choice.
-      throw oci::Error(oci::Errc::machine,
-                       fmt::format("writing to {}: {}", name_,
-                                   std::generic_category().message(errno)));
-    }
-  }
-}
-
-bool Stream::is_terminal() const {
-  return isatty(fd_) == 1;
-}
-
-ProgressView::Size Stream::size() const {
-  winsize window = {};
-  if (ioctl(fd_, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return {100, 24};
-  return {window.ws_col, window.ws_row == 0 ? 24U : window.ws_row};
-}
 
 void enter_directory(const Options& options) {
   if (options.directory.empty()) return;
@@ -140,124 +82,14 @@ void enter_directory(const Options& options) {
 }
 
 Session::Session(Options options, Environment environment)
-    : options_(std::move(options)),
-      environment_(std::move(environment)),
-      start_(std::chrono::steady_clock::now()),
-      out_(STDOUT_FILENO, "standard output"),
-      err_(STDERR_FILENO, "standard error") {}
+    : Console(options, environment),
+      options_(std::move(options)),
+      environment_(std::move(environment)) {}
 
 Session::~Session() = default;
 
-void Session::print(std::string_view text) {
-  printed_ = true;
-  out_.write(oci::as_bytes(text));
-}
-
-namespace {
-
-// For steps with `network: pinned`, which look names up as this machine does.
-std::string resolver_of_machine() {
-  std::error_code problem;
-  if (!std::filesystem::exists("/etc/resolv.conf", problem)) return {};
-  return oci::read_file("/etc/resolv.conf", k_max_resolver);
-}
-
-// Telling must not break doing: standard error may be closed, or its disk full.
-template <class Body>
-void quietly(Body body) noexcept {
-  try {
-    body();
-  } catch (...) {
-  }
-}
-
-}  // namespace
-
-void Session::tell(std::string_view text) noexcept {
-  quietly([&] {
-    if (progress_kind() != ProgressKind::json) {
-      end_progress();
-      return err_.write(oci::as_bytes(text));
-    }
-    while (!text.empty()) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
-      tell_event({{"event", "message"}, {"text", text.substr(0, end)}});
-      text.remove_prefix(std::min(end + 1, text.size()));
-    }
-  });
-}
-
-void Session::tell(const oci::Error& error, Problem::Severity severity) noexcept {
-  quietly([&] {
-    const std::string text = render_error(error, texts_, style(), severity);
-    if (!told_.insert(text).second) return;
-    const bool warning = severity == Problem::Severity::warning;
-    if (!warning) errors_.push_back(error);
-    if (warning && options_.quiet > 1) return;
-    if (progress_kind() != ProgressKind::json) return tell(text);
-    nlohmann::json event = described(error);
-    event["event"] = "problem";
-    event["severity"] = warning ? "warning" : "error";
-    tell_event(std::move(event));
-  });
-}
-
-void Session::tell_event(nlohmann::json event) {
-  progress();  // its first line names the schema
-  event["ms"] = elapsed().count();
-  err_.write(oci::as_bytes(json_line(event)));
-}
-
-bool Session::confirms(const std::string& what) {
-  if (options_.yes || !err_.is_terminal() || isatty(STDIN_FILENO) != 1) return true;
-  tell(what + "? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
-oci::ProgressReporter& Session::progress() {
-  const std::lock_guard lock(progress_mutex_);
-  if (progress_ != nullptr) return *progress_;
-  ProgressView view{err_, [this] { return elapsed(); }, [this] { return err_.size(); }};
-  view.colour = colour();
-  view.step_output = options_.verbose > 0;
-  view.warnings = options_.quiet < 2;
-  switch (progress_kind()) {
-    case ProgressKind::tty:
-      progress_ = tty_progress(std::move(view));
-      break;
-    case ProgressKind::json:
-      progress_ = json_progress(std::move(view));
-      break;
-    case ProgressKind::quiet:
-      progress_ = quiet_progress(std::move(view));
-      break;
-    default:
-      progress_ = plain_progress(std::move(view));
-      break;
-  }
-  return *progress_;
-}
-
-void Session::end_progress() {
-  const std::lock_guard lock(progress_mutex_);
-  // JSON lines are one stream to the end of the program; nothing is drawn over.
-  if (progress_kind() != ProgressKind::json) progress_.reset();
-}
-
-void Session::stopping() noexcept {
-  const std::lock_guard lock(progress_mutex_);
-  if (progress_ != nullptr) progress_->stopping();
-}
-
 std::int64_t Session::now() const {
   return now_ns() / 1'000'000'000;
-}
-
-std::chrono::milliseconds Session::elapsed() const {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - start_);
 }
 
 unsigned Session::jobs() const {
@@ -299,18 +131,6 @@ oci::HttpClient* Session::http() {
   if (http_ == nullptr) http_ = oci::curl_http_client();
   return http_.get();
 }
-
-namespace {
-
-bool runs_no_steps(std::string_view command) {
-  constexpr std::string_view k_commands[] = {"attest", "copy",  "doctor", "inspect",
-                                             "join",   "login", "pull",   "sbom",
-                                             "sign",   "tag",   "verify"};
-  return std::find(std::begin(k_commands), std::end(k_commands), command) !=
-         std::end(k_commands);
-}
-
-}  // namespace
 
 RegistryAccess& Session::registries() {
   if (registries_ != nullptr) return *registries_;
@@ -501,62 +321,6 @@ AptEnvironment Session::apt_environment() const {
   }
   apt.now = now();
   return apt;
-}
-
-// The width of the terminal; elsewhere COLUMNS, as tests and logs set it.
-Style Session::style() const {
-  int columns = static_cast<int>(err_.size().columns);
-  const auto given = value_of(environment_, "COLUMNS");
-  if (!err_.is_terminal() && given) {
-    columns = static_cast<int>(whole_number(*given).value_or(columns));
-  }
-  return {colour(), columns};
-}
-
-// flag > NO_COLOR > FORCE_COLOR, CLICOLOR_FORCE > terminal
-bool Session::colour() const {
-  if (options_.colour != When::automatic) return options_.colour == When::always;
-  if (value_of(environment_, "NO_COLOR")) return false;
-  for (const char* name : {"FORCE_COLOR", "CLICOLOR_FORCE"}) {
-    const auto force = value_of(environment_, name);
-    if (force && *force != "0") return true;
-  }
-  return err_.is_terminal() && value_of(environment_, "TERM").value_or("dumb") != "dumb";
-}
-
-ProgressKind Session::progress_kind() const {
-  if (options_.progress == ProgressKind::json) return ProgressKind::json;
-  if (options_.quiet > 0) return ProgressKind::quiet;
-  if (options_.progress != ProgressKind::automatic) return options_.progress;
-  const bool live = err_.is_terminal() && !value_of(environment_, "CI") &&
-                    value_of(environment_, "TERM").value_or("dumb") != "dumb";
-  return live ? ProgressKind::tty : ProgressKind::plain;
-}
-
-Epoch epoch_of(const EpochRule& rule, const std::string& directory,
-               const Environment& environment) {
-  if (const auto given = value_of(environment, "SOURCE_DATE_EPOCH")) {
-    const auto seconds = whole_number(*given);
-    if (!seconds) {
-      throw oci::Error(
-          oci::Errc::bad_input,
-          "SOURCE_DATE_EPOCH is no whole number of seconds: `" + *given + "`");
-    }
-    return {checked_epoch(*seconds, "SOURCE_DATE_EPOCH"), "SOURCE_DATE_EPOCH"};
-  }
-  if (rule.kind == EpochRule::Kind::fixed) {
-    return {checked_epoch(rule.seconds, "`epoch`"), "the build file"};
-  }
-  if (rule.kind == EpochRule::Kind::zero) return {0, "the build file"};
-  if (const auto seconds = commit_time(directory)) {
-    return {checked_epoch(*seconds, "the git commit"), "the git commit"};
-  }
-  if (rule.kind == EpochRule::Kind::git) {
-    throw oci::Error(oci::Errc::not_found,
-                     directory + " has no git commit to take the epoch from")
-        .add_hint("commit, write another `epoch:`, or set SOURCE_DATE_EPOCH");
-  }
-  return {k_default_epoch, "the default"};
 }
 
 }  // namespace lithify

@@ -6,6 +6,7 @@
 
 #include "oci/base/fd.h"
 
+#include "builder/cli/epoch.h"
 #include "builder/cli/git.h"
 #include "builder/cli/verifying.h"
 #include "builder/frontend/known_platforms.h"
