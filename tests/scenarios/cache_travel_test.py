@@ -12,7 +12,7 @@ import tarfile
 import time
 import unittest
 
-from support import LITHIFY, AnotherUser, Scenario, needs, needs_root
+from support import LITHIFY, AnotherUser, Scenario, needs, needs_root, unwrapped
 
 PROJECT = """\
 lithify: 1
@@ -70,8 +70,7 @@ class CacheTravel(Scenario):
 
     def told(self, *args, status=0, **kwargs):
         """What a command writes to standard error, however it wraps it."""
-        return " ".join(self.lithify("cache", *args, status=status,
-                                     **kwargs).stderr.split())
+        return unwrapped(self.lithify("cache", *args, status=status, **kwargs).stderr)
 
     def left(self, store=None):
         work = pathlib.Path(store or self.store) / "work"

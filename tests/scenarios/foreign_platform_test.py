@@ -8,7 +8,7 @@ import unittest
 import sandbox_container_test as containers
 from emulation import BINFMT, FOREIGN, OWN, PACKAGED, needs_emulation, registered, unregister
 from support import (LITHIFY, Scenario, config_of, layer_tar, manifest_of, needs,
-                     needs_root)
+                     needs_root, unwrapped)
 
 PROJECT = """\
 lithify: 1
@@ -149,8 +149,7 @@ class ForeignPlatform(ForeignProject):
         for command, cause in causes.items():
             with self.subTest(command):
                 self.write("lithify.yaml", file.replace("COMMAND", f"{command} > /made"))
-                words = " ".join(self.lithify("build", "--rebuild-check",
-                                              status=4).stderr.split())
+                words = unwrapped(self.lithify("build", "--rebuild-check", status=4).stderr)
                 self.assertIn(f"cause: {cause}", words)
 
     def test_a_test_that_fails_on_it_alone_is_told(self):
@@ -202,7 +201,7 @@ image:
         self.assertIn(f"programs for linux/{self.name} do not run on this machine, which "
                       f"is {OWN[1]}", result.stderr)
         self.assertIn(f"no {self.qemu} is registered with binfmt_misc", result.stderr)
-        return " ".join(result.stderr.split("= help:")[1].split())
+        return unwrapped(result.stderr.split("= help:")[1])
 
     def test_it_is_said_what_to_type(self):
         installed = (PACKAGED / f"{self.qemu}.conf").exists()

@@ -6,7 +6,7 @@ import random
 import subprocess
 import unittest
 
-from support import LITHIFY, Scenario, needs, needs_root
+from support import LITHIFY, Scenario, needs, needs_root, unwrapped
 
 
 @needs_root()
@@ -48,7 +48,7 @@ class FullDisk(Scenario):
                         continue
                     refused += 1
                     self.assertEqual(result.returncode, 7, result.stderr)
-                    self.assertIn("No space left", result.stderr)
+                    self.assertIn("No space left", unwrapped(result.stderr))
                     self.assertIn(str(place), result.stderr)
                     self.assertIn("= help:", result.stderr)
                     self.valid(place / "store")

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from support import LITHIFY, AnotherUser, Scenario, needs_root
+from support import LITHIFY, AnotherUser, Scenario, needs_root, unwrapped
 
 CONTROLLERS = {"memory", "pids", "cpu"}
 PROJECT = """\
@@ -122,7 +122,7 @@ class LimitsOfRoot(Scenario):
         self.assertEqual(self.groups(), [])
         if status == 0:
             self.assertIn(f"in sandbox {self.level}\n", err)
-        return " ".join(err.split())
+        return unwrapped(err)
 
     def wait_for(self, condition):
         until = time.monotonic() + 60

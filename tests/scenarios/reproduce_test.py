@@ -11,7 +11,8 @@ import unittest
 
 from judges import Cosign
 from registry_scenario import RegistryScenario
-from support import EXAMPLES, LITHIFY, Scenario, blob, manifest_of, needs, needs_peers, needs_root
+from support import (EXAMPLES, LITHIFY, Scenario, blob, manifest_of, needs, needs_peers,
+                     needs_root, unwrapped)
 from tiny_archive import TinyArchive
 
 PASSWORD = {"COSIGN_PASSWORD": "a passphrase"}
@@ -107,7 +108,7 @@ class AnotherPerson(RegistryScenario):
         # An address that nobody vouches for is not followed to files of this machine.
         unknown = self.them("reproduce", "-q", ref, status=2)
         self.assertIn("NOT VERIFIED", unknown.stderr)
-        self.assertIn("which is not fetched", " ".join(unknown.stderr.split()))
+        self.assertIn("which is not fetched", unwrapped(unknown.stderr))
 
     def test_an_example_whose_sources_they_have(self):
         project = self.example("nginx-site")
@@ -360,7 +361,7 @@ class Causes(Scenario):
                      lambda text, where=where: text.replace("local: site", f"local: {where}"))
                 out = self.lithify("reproduce", "-q", "--provenance", self.folder / "evil.json",
                                    "--source", project, image, status=2)
-                self.assertIn("is outside of", " ".join(out.stderr.split()))
+                self.assertIn("is outside of", unwrapped(out.stderr))
                 self.assertNotIn("hunter2", out.stdout + out.stderr)
         out = self.lithify("reproduce", "-q", "--provenance", self.folder / "evil.json",
                            "--source", f"site={project}/site", image)

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from run_faults import Faults
-from support import LITHIFY, needs, needs_root
+from support import LITHIFY, needs, needs_root, unwrapped
 
 ROUNDS = int(os.environ.get("LITHIFY_FAULTS", "20"))
 
@@ -64,7 +64,7 @@ class RunFaults(Faults):
                                   cwd=self.project, store=place / "store", status=None)
             # The command fails, or what it says cannot be written down.
             self.assertIn(result.returncode, (1, 7))
-            self.assertIn("No space left", result.stderr)
+            self.assertIn("No space left", unwrapped(result.stderr))
             self.check_nothing_runs(place / "store")
             self.check_store(place / "store")
             self.assertEqual(self.left(place / "store"), [])

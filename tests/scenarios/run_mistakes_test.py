@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from support import LITHIFY, Scenario, needs
+from support import LITHIFY, Scenario, needs, unwrapped
 
 PROJECT = """\
 lithify: 1
@@ -44,7 +44,7 @@ class Mistakes(Scenario):
 
     def told(self, *args, status=1, **kwargs):
         """What `build` says, in one line."""
-        return " ".join(self.lithify("build", *args, status=status, **kwargs).stderr.split())
+        return unwrapped(self.lithify("build", *args, status=status, **kwargs).stderr)
 
     def test_what_wants_the_network_is_told_how_to_have_it(self):
         self.step('{run: "wget http://name.invalid/"}')
@@ -212,7 +212,7 @@ class Mistakes(Scenario):
         self.write("lithify.yaml", text + "  tests: [{run: [/bin/echo, hello], "
                    "expect: {stdout: hello}}]\n")
         result = self.lithify("build", status=3)
-        self.assertIn("only the newline at the end", " ".join(result.stderr.split()))
+        self.assertIn("only the newline at the end", unwrapped(result.stderr))
 
     def test_doctor_has_a_document(self):
         found = json.loads(self.lithify("doctor", "--json").stdout)

@@ -52,10 +52,15 @@ def needs_root():
     return unittest.skipUnless(os.geteuid() == 0, "needs root")
 
 
+def unwrapped(text):
+    """What was told, in one line: where it is broken depends on the length of names."""
+    return " ".join(text.split())
+
+
 def scratch_folder():
     """An empty folder whose name may stand in an image reference: podman takes oci:PATH
     for one, and what tempfile makes of the letters and "_" is not always one."""
-    folder = pathlib.Path(tempfile.gettempdir()) / f"lithify-scenario-{secrets.token_hex(6)}"
+    folder = pathlib.Path(tempfile.gettempdir()) / f"lithify-scenario-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
     return folder
 
