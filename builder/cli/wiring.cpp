@@ -225,10 +225,6 @@ RunTools Session::run_tools() {
   tools.offline = options_.offline;
   tools.keep_failed = options_.keep_failed;
   tools.runner = parse_runner(options_.sandbox).value();
-  tools.pin = [this](const std::string& key, const oci::Digest& tree) {
-    const std::lock_guard lock(pins_mutex_);
-    pins_.push_back({key, tree});
-  };
   if (value_of(environment_, "LITHIFY_ROOTS") != "copy")
     tools.shared = std::make_shared<SharedRoots>(root / "roots");
   remove_dead_work(tools.work, [&](const std::filesystem::path& work) {
@@ -278,16 +274,26 @@ Workshop Session::workshop(const Recipe& recipe, Rechecks* rechecks) {
         std::make_unique<oci::Downloader>(*client, store(), store().root() / "partial");
     mirrors = mirrors_of(recipe, apt_environment());
   }
-  RunTools run = run_tools();
-  run.rechecks = rechecks;
-  workshop.executor = std::make_unique<LocalExecutor>(LocalTools{
-      contents(), *stats_, *workshop.workers, workshop.downloader.get(),
-      std::move(mirrors), now_ns, git_index, std::move(bring_blob), std::move(run)});
-  workshop.executor =
-      std::make_unique<ImportWitness>(std::move(workshop.executor), imports_);
   const auto lookup =
       options_.no_cache ? StoredStepCache::Lookup::no : StoredStepCache::Lookup::yes;
-  workshop.steps = std::make_unique<StoredStepCache>(database(), store(), lookup);
+  auto steps = std::make_unique<StoredStepCache>(database(), store(), lookup);
+  RunTools run = run_tools();
+  run.rechecks = rechecks;
+  PinTools pins;
+  pins.found = [this](const std::string& key, const oci::Digest& tree) {
+    const std::lock_guard lock(pins_mutex_);
+    pins_.push_back({key, tree});
+  };
+  pins.made_before = [kept = steps.get()](const oci::Digest& tree) {
+    return kept->made_before(tree);
+  };
+  workshop.steps = std::move(steps);
+  workshop.executor = std::make_unique<LocalExecutor>(
+      LocalTools{contents(), *stats_, *workshop.workers, workshop.downloader.get(),
+                 std::move(mirrors), now_ns, git_index, std::move(bring_blob),
+                 std::move(run), std::move(pins)});
+  workshop.executor =
+      std::make_unique<ImportWitness>(std::move(workshop.executor), imports_);
   if (RegistryCaches* const shared = caches()) {
     workshop.steps =
         std::make_unique<SharedStepCache>(std::move(workshop.steps), shared->shared());

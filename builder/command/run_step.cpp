@@ -260,9 +260,6 @@ class RunStepWork {
         {below, run_.what.unnormalised, run_.mtime, run_.maintainer_scripts}, store_);
     for (const std::string& note : normalised.notes)
       log.activity().output(note);
-    check_pinned(normalised.change);
-    if (run_.what.network == Network::pinned && !run_.pinned && tools_.pin)
-      tools_.pin(run_.lock_key, normalised.change.digest());
     return std::move(normalised.change);
   }
 
@@ -284,15 +281,6 @@ class RunStepWork {
       if (kept.find(path) != kept.end()) add_implied_parents(kept, path, run_.mtime);
     }
     return Tree(std::move(kept));
-  }
-
-  void check_pinned(const Tree& change) const {
-    if (!run_.pinned || change.digest() == *run_.pinned) return;
-    throw Error(Errc::mismatch,
-                fmt::format("`{}` gave {}, but the lock says {}", step_.label,
-                            change.digest().str(), run_.pinned->str()))
-        .add_note("what a command fetches from the network must be the same each time")
-        .add_hint("run `lithify lock --update` if it has changed on purpose");
   }
 
   const Step& step_;

@@ -51,9 +51,7 @@ struct RunTools {
   // The secret of this id, as the user gave it; nullopt: he did not. Its content enters
   // no key, log or tree.
   std::function<std::optional<std::string>(const std::string& id)> secret = {};
-  std::string resolver = {};  // /etc/resolv.conf for network: pinned
-  // Told what a command with network: pinned made, while no lock says it. Any thread.
-  std::function<void(const std::string& lock_key, const oci::Digest& tree)> pin = {};
+  std::string resolver = {};                      // /etc/resolv.conf for network: pinned
   std::atomic<std::size_t>* performed = nullptr;  // counts commands that were started
   bool offline = false;                           // no command gets the network
   bool keep_failed = false;  // the root of a command that failed stays
@@ -68,9 +66,8 @@ struct RunTools {
 // without what normalisers take away; below its outputs if it names any.
 //
 // Errc::failed if the command fails: the error has its last lines, and where all of them
-// are. Errc::bad_input if it leaves what no image can hold, Errc::mismatch if a pinned
-// result is another one, Errc::machine if there is no sandbox. Safe to call from several
-// threads.
+// are, or if it leaves what no image can hold. Errc::machine if there is no sandbox. Safe
+// to call from several threads.
 Tree perform_run(const Step& step, const Run& run, std::span<const Tree> inputs,
                  oci::BlobStore& store, const RunTools& tools, oci::Activity& activity,
                  std::stop_token stop);

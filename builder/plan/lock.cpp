@@ -97,6 +97,7 @@ void write(EntryWriter& entry, const LockedIndex& index) {
 void write(EntryWriter& entry, const LockedOutput& output) {
   entry.field("step", output.key);
   entry.field("tree", output.tree.str());
+  if (output.asked) entry.field("asked", output.asked->str());
 }
 
 void write(EntryWriter& entry, const LockedPackage& package) {
@@ -230,6 +231,11 @@ const LockedSet* Lock::find_set(std::string_view key) const {
 
 const LockedUrl* Lock::find_url(std::string_view url) const {
   return find_entry(urls, [&](const LockedUrl& locked) { return locked.url == url; });
+}
+
+std::string owner_of(const std::string& key) {
+  const auto parsed = SetKey::parse(key);
+  return parsed ? parsed->image : key;
 }
 
 const LockedOutput* Lock::find_output(std::string_view key) const {

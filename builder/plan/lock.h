@@ -48,6 +48,10 @@ struct SetKey {
   bool operator==(const SetKey&) const = default;
 };
 
+// The image or stage of such a name, as the lock writes it and `lock --update` takes it:
+// "stage:deps" of "stage:deps/0/linux/amd64". All of what is no such name.
+std::string owner_of(const std::string& key);
+
 // Which closure belongs to which packages step. The request is the step's source and
 // packages as written, sorted, so that a changed request is seen: "debian: bash tzdata".
 // Members are "name", "name:arch" where the architecture is not the platform's own (nor
@@ -97,6 +101,9 @@ struct LockedImage {
 struct LockedOutput {
   std::string key;  // SetKey::str() of the run step: "stage:deps/0/linux/amd64"
   oci::Digest tree;
+  // What the step says (asked_of() in resolve): another command is another question.
+  // nullopt: not told, and any command is meant.
+  std::optional<oci::Digest> asked = {};
   auto operator<=>(const LockedOutput&) const = default;
 };
 

@@ -320,7 +320,7 @@ LockedIndex read_index(EntryReader& entry) {
 }
 
 LockedOutput read_output(EntryReader& entry) {
-  return {entry.text("step"), entry.digest("tree")};
+  return {entry.text("step"), entry.digest("tree"), entry.optional_digest("asked")};
 }
 
 LockedPackage read_package(EntryReader& entry) {

@@ -35,7 +35,14 @@ std::optional<oci::BlobRef> to_blob(std::string_view text) {
 }  // namespace
 
 std::optional<Tree> StoredStepCache::find(const oci::Digest& key, const Step&) {
-  if (lookup_ == Lookup::no) return std::nullopt;
+  return lookup_ == Lookup::no ? std::nullopt : at(key);
+}
+
+std::optional<Tree> StoredStepCache::made_before(const oci::Digest& tree) {
+  return at(tree);
+}
+
+std::optional<Tree> StoredStepCache::at(const oci::Digest& key) {
   const auto row = database_.get(CacheDatabase::Table::steps, key.str());
   const auto blob = row ? to_blob(*row) : std::nullopt;
   if (!blob || !store_.has(blob->digest)) return std::nullopt;
@@ -54,10 +61,14 @@ std::optional<Tree> StoredStepCache::find(const oci::Digest& key, const Step&) {
   }
 }
 
-void StoredStepCache::remember(const oci::Digest& key, const Step&, const Tree& result) {
+void StoredStepCache::remember(const oci::Digest& key, const Step& step,
+                               const Tree& result) {
   const oci::BlobRef blob = oci::put(store_, result.to_text());
-  database_.put(CacheDatabase::Table::steps, key.str(),
-                fmt::format("{} {}", blob.digest.str(), blob.size));
+  const std::string row = fmt::format("{} {}", blob.digest.str(), blob.size);
+  database_.put(CacheDatabase::Table::steps, key.str(), row);
+  const auto* run = std::get_if<Run>(&step.operation);
+  if (run != nullptr && run->what.network == Network::pinned)
+    database_.put(CacheDatabase::Table::steps, result.digest().str(), row);
 }
 
 void StoredStepCache::note(const oci::Digest& key) {

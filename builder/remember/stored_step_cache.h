@@ -26,10 +26,14 @@ class StoredStepCache final : public StepCache {
   void remember(const oci::Digest& key, const Step& step, const Tree& result) override;
   void note(const oci::Digest& key) override;
   bool knows(const oci::Digest& key) override;
+  // What a command with network: pinned made, by the digest of its tree, under whatever
+  // key: for who compares. Also with Lookup::no.
+  std::optional<Tree> made_before(const oci::Digest& tree);
   // Forgets what names trees that are not there any more.
   void prune(const std::function<bool(const oci::Digest&)>& is_there);
 
  private:
+  std::optional<Tree> at(const oci::Digest& key);
   CacheDatabase& database_;
   oci::BlobStore& store_;
   Lookup lookup_;

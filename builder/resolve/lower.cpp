@@ -7,6 +7,7 @@
 
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
+#include "builder/resolve/requests.h"
 #include "builder/resolve/scripted_packages.h"
 #include "builder/resolve/sites.h"
 #include "builder/resolve/source_trees.h"
@@ -255,7 +256,7 @@ class Lowering {
     run.epoch = epoch_;
     if (from.network != Network::pinned) return run;
     run.lock_key = lock_key(site, from.number).str();
-    if (const LockedOutput* known = lock_.find_output(run.lock_key))
+    if (const LockedOutput* known = find_output(lock_, run.lock_key, asked_of(from)))
       run.pinned = known->tree;
     return run;
   }

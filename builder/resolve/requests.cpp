@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "builder/plan/key.h"
 #include "builder/resolve/locked_set.h"
 #include "builder/resolve/package_source.h"
 #include "builder/resolve/sites.h"
@@ -108,7 +109,7 @@ class Collector {
     if (run.network != Network::pinned) return;
     const std::string key = lock_key(site, run.number).str();
     if (seen_.insert("output " + key).second)
-      found_.outputs.push_back({key, site.name, place});
+      found_.outputs.push_back({key, site.name, asked_of(run), place});
   }
 
   void add_tree(const std::string& name, bool of_stage, const Site& site,
@@ -296,6 +297,40 @@ std::optional<oci::Digest> asked_of(const BaseRequest& request) {
   return oci::Digest::of(text);
 }
 
+oci::Digest asked_of(const RunStep& run) {
+  KeyDocument said;
+  said.field("argv", run.argv)
+      .field("env", run.env)
+      .field("unset", run.unset)
+      .field("cwd", run.cwd)
+      .field("user", run.user)
+      .field("outputs", run.outputs)
+      .field("clock", static_cast<std::uint64_t>(run.clock))
+      .field("unnormalised", run.unnormalised);
+  for (const RunMount& mount : run.mounts) {
+    said.field("mount", static_cast<std::uint64_t>(mount.kind))
+        .field("from", mount.from)
+        .field("path", mount.path)
+        .field("id", mount.id)
+        .field("at", mount.at)
+        .field("env", mount.env);
+  }
+  return said.digest();
+}
+
+std::optional<oci::Digest> asked_of(const Recipe& recipe, std::string_view key) {
+  for (const OutputRequest& request : requests_of(recipe).outputs) {
+    if (request.key == key) return request.asked;
+  }
+  return std::nullopt;
+}
+
+const LockedOutput* find_output(const Lock& lock, std::string_view key,
+                                const oci::Digest& asked) {
+  const LockedOutput* const known = lock.find_output(key);
+  return known != nullptr && known->asked.value_or(asked) == asked ? known : nullptr;
+}
+
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
   std::vector<oci::Error> missing;
   const auto stale = [&](const Place& place, std::string label) {
@@ -346,8 +381,13 @@ std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock) {
 std::vector<oci::Error> unpinned(const Recipe& recipe, const Lock& lock) {
   std::vector<oci::Error> missing;
   for (const OutputRequest& request : requests_of(recipe).outputs) {
-    if (lock.find_output(request.key) != nullptr) continue;
-    missing.push_back(outputs_not_locked(recipe, request.place, request.key));
+    if (find_output(lock, request.key, request.asked) != nullptr) continue;
+    missing.push_back(outputs_not_locked(
+        recipe, request.place,
+        lock.find_output(request.key) == nullptr
+            ? fmt::format("no outputs of `{}` in the lock", request.key)
+            : fmt::format("the outputs of `{}` were locked for another command",
+                          request.key)));
   }
   return missing;
 }

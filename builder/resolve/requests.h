@@ -52,6 +52,7 @@ std::optional<oci::Digest> asked_of(const BaseRequest& request);
 struct OutputRequest {
   std::string key;   // as LockedOutput::key
   std::string name;  // of the image or stage
+  oci::Digest asked;
   Place place;
 };
 
@@ -71,6 +72,16 @@ Requests requests_of(const Recipe& recipe);
 // What `lock` does not answer, each as an Error of kind stale with the place that asks
 // (L0210). Empty: the lock is good for a build.
 std::vector<oci::Error> unmet(const Recipe& recipe, const Lock& lock);
+
+// What a command with network: pinned says: all that its result may depend on but the
+// trees that it sees.
+oci::Digest asked_of(const RunStep& run);
+// That of the command whose outputs have this key; nullopt if the recipe has none.
+std::optional<oci::Digest> asked_of(const Recipe& recipe, std::string_view key);
+
+// What such a command made, if the lock knows it of this command; else nullptr.
+const LockedOutput* find_output(const Lock& lock, std::string_view key,
+                                const oci::Digest& asked);
 
 // What the lock does not know of commands with network: pinned, as unmet(): a build runs
 // them to find out, unless it may not write the lock.

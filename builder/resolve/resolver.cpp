@@ -232,7 +232,7 @@ class Resolving {
 
   bool set_moves(const PackageSetRequest& request, const LockedSet* known) {
     std::set<std::string> names{recipe_.sources.at(request.step->source).name,
-                                request.image};
+                                request.image, owner_of(request.key)};
     if (known != nullptr) {
       for (const auto& member : known->packages)
         names.insert(member.substr(0, member.find_first_of(":=")));
@@ -309,9 +309,9 @@ class Resolving {
 
   // What a command made is found out by running it; here it can only be forgotten.
   void add_output(const OutputRequest& request) {
-    const bool moving = moves(request.name);
+    const bool moving = any_moves({request.name, owner_of(request.key)});
     asked_outputs_.insert(request.key);
-    const LockedOutput* known = old_.find_output(request.key);
+    const LockedOutput* known = find_output(old_, request.key, request.asked);
     if (known != nullptr && !moving) lock_.outputs.push_back(*known);
   }
 

@@ -31,8 +31,8 @@ oci::Error stale_lock(const Recipe& recipe, const Place& place, std::string labe
 }
 
 oci::Error outputs_not_locked(const Recipe& recipe, const Place& place,
-                              const std::string& key) {
-  return out_of_date(recipe, place, fmt::format("no outputs of `{}` in the lock", key))
+                              std::string label) {
+  return out_of_date(recipe, place, std::move(label))
       .add_hint(fmt::format("run `{}` without --locked once and commit the lock",
                             as_typed("build", recipe)));
 }

@@ -19,9 +19,8 @@ std::string as_typed(const char* command, const Recipe& recipe);
 // the lock.
 oci::Error stale_lock(const Recipe& recipe, const Place& place, std::string label);
 
-// The same of a run step with network: pinned, whose outputs only a build can lock. `key`
-// is that of the outputs (SetKey).
+// The same of a run step with network: pinned, whose outputs only a build can lock.
 oci::Error outputs_not_locked(const Recipe& recipe, const Place& place,
-                              const std::string& key);
+                              std::string label);
 
 }  // namespace lithify

@@ -35,6 +35,8 @@ Tree LocalExecutor::execute(const Step& step, std::span<Tree> inputs,
                   : perform_run(step, run, inputs, tools_.store, tools_.run, activity,
                                 std::move(stop));
   check_sound(tree.nodes());
+  if (run.what.network == Network::pinned)
+    hold_to_pin(step, tree, tools_.store, tools_.pins);
   return tree;
 }
 

@@ -8,6 +8,7 @@
 #include "builder/run/executor.h"
 #include "builder/run/fetch.h"
 #include "builder/run/import.h"
+#include "builder/run/pinned.h"
 #include "builder/tree/capture.h"
 
 namespace lithify {
@@ -22,6 +23,7 @@ struct LocalTools {
   GitIndex git_index = {};               // for `modes: git`
   BringBlob bring_blob = {};             // empty: --offline
   RunTools run = {};
+  PinTools pins = {};
 };
 
 class LocalExecutor final : public Executor {

@@ -198,7 +198,10 @@ class Experiments {
   // Names that are others each time are others in an experiment.
   static bool is_same(const StepDifference& known, const StepDifference& found) {
     if (known.path == found.path) return true;
-    return known.is_name() && found.is_name() &&
+    const auto is_name = [](const StepDifference& one) {
+      return one.in != StepDifference::In::both;
+    };
+    return is_name(known) && is_name(found) &&
            parent_of(known.path) == parent_of(found.path);
   }
 
@@ -210,8 +213,11 @@ class Experiments {
 };
 
 std::string line_of(const StepDifference& one) {
-  std::string line =
-      fmt::format("/{}: {}{}", one.path, one.what, one.is_name() ? "" : " differs");
+  const std::string what = one.in == StepDifference::In::both ? one.what + " differs"
+                           : one.in == StepDifference::In::first
+                               ? "it is there only the first time"
+                               : "it is there only the second time";
+  std::string line = fmt::format("/{}: {}", one.path, what);
   line += one.cause.empty() ? ", only when several circumstances are others"
                             : "; cause: " + one.cause;
   if (!one.evidence.empty()) line += " (" + one.evidence + ")";

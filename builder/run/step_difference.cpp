@@ -217,6 +217,7 @@ std::optional<StepDifference> between(const std::string& path, const Node& one,
 std::vector<StepDifference> differences_between(const Tree& first, const Tree& second,
                                                 const oci::BlobStore& store,
                                                 std::size_t most) {
+  using In = StepDifference::In;
   std::vector<StepDifference> found;
   if (first.digest() == second.digest()) return found;
   auto one = first.nodes().begin();
@@ -228,10 +229,10 @@ std::vector<StepDifference> differences_between(const Tree& first, const Tree& s
     const bool only_second =
         !only_first && (one == first.nodes().end() || other->first < one->first);
     if (only_first) {
-      found.push_back({one->first, "it is there only the first time"});
+      found.push_back({.path = one->first, .what = "", .in = In::first});
       ++one;
     } else if (only_second) {
-      found.push_back({other->first, "it is there only the second time"});
+      found.push_back({.path = other->first, .what = "", .in = In::second});
       ++other;
     } else {
       if (auto difference = between(one->first, one->second, other->second, store))

@@ -16,14 +16,14 @@ namespace lithify {
 // One path of a result that is not the same in both.
 struct StepDifference {
   std::string path;  // without leading slash
-  // "its content at byte 12", "its owner", "it is there only the first time".
+  // "its content at byte 12", "its owner"; empty if only one has it.
   std::string what;
   // What a look at the bytes tells about the cause; empty: nothing. "a time of day".
   std::string cause = {};
   std::string evidence = {};  // "2026-11-26, 2027-12-31"; may be empty
   std::string cure = {};      // what to type where a cause was seen
 
-  bool is_name() const { return what.starts_with("it is there"); }  // only one has it
+  enum class In { both, first, second } in = In::both;
 };
 
 // In the order of paths, at most `most`. Contents are read; of gzip files, what is in

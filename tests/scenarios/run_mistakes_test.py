@@ -72,6 +72,36 @@ class Mistakes(Scenario):
         self.lithify("lock", "--check")
         self.lithify("build", "--locked")
 
+    def test_a_pin_that_is_not_met_is_told_by_file(self):
+        cat = '{run: "cat /in/a > /out", network: pinned, outputs: [/out], ' \
+              'mounts: [{from: in, at: /in}]}'
+        self.write("in/a", "first\n")
+        self.step(cat)
+        file = self.folder / "lithify.yaml"
+        file.write_text(file.read_text().replace("sources:", "sources:\n  in: {local: in}"))
+        self.lithify("build")
+        first = (self.folder / "lithify.lock").read_text()
+        self.write("in/a", "second\n")
+        told = self.told(status=4)
+        self.assertIn("made something else than the lock says", told)
+        self.assertIn("/out: its content at byte 0 differs", told)
+        self.assertIn("`lithify lock --update image`", told)
+        self.assertEqual((self.folder / "lithify.lock").read_text(), first)
+        self.lithify("lock", "--update", "image")
+        self.lithify("build")
+        self.lithify("build", "--locked")
+        self.assertNotEqual((self.folder / "lithify.lock").read_text(), first)
+
+    def test_another_command_is_another_question(self):
+        self.step('{run: "echo 1 > /out", network: pinned, outputs: [/out]}')
+        self.lithify("build")
+        self.step('{run: "echo 2 > /out", network: pinned, outputs: [/out]}')
+        self.assertIn("were locked for another command", self.told("--locked", status=5))
+        self.lithify("lock", "--check", status=5)
+        self.lithify("build")
+        self.lithify("lock", "--check")
+        self.lithify("build", "--locked")
+
     def test_a_missing_output_is_a_failed_step(self):
         self.step('{run: "echo told", outputs: [/out]}')
         told = self.told()

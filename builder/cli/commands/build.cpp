@@ -25,6 +25,7 @@
 #include "builder/command/foreign_platform.h"
 #include "builder/deliver/output.h"
 #include "builder/pack/assemble.h"
+#include "builder/resolve/requests.h"
 #include "builder/run/scheduler.h"
 #include "builder/tell/text.h"
 
@@ -247,6 +248,7 @@ class Build {
     }
     activity.end(oci::Outcome::done);
     for (LockedOutput& output : session_.take_pins()) {
+      output.asked = asked_of(prepared_.workspace.recipe, output.key);
       prepared_.lock.set_output(std::move(output));
       prepared_.lock_is_new = true;
     }

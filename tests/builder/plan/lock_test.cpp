@@ -236,6 +236,20 @@ TEST_CASE("the key of a set is read from its end") {
   }
 }
 
+TEST_CASE("an entry has an owner") {
+  CHECK(lithify::owner_of("stage:deps/0/linux/amd64") == "stage:deps");
+  CHECK(lithify::owner_of("a/1/b/12/linux/arm/v7") == "a/1/b");
+  CHECK(lithify::owner_of("nonsense") == "nonsense");
+}
+
+TEST_CASE("what a command said is kept with its outputs") {
+  Lock lock;
+  lock.set_output({"image/0/linux/amd64", Digest::of("2"), Digest::of("asked")});
+  CHECK(lock.str().ends_with("    tree: " + Digest::of("2").str() +
+                             "\n    asked: " + Digest::of("asked").str() + "\n"));
+  CHECK(Lock::parse(lock.str(), "lithify.lock") == lock);
+}
+
 TEST_CASE("the outputs of a command are found by its name and replaced") {
   Lock lock;
   CHECK(lock.find_output("stage:deps/0/linux/amd64") == nullptr);

@@ -312,8 +312,37 @@ TEST_CASE("what a command brought from the network is pinned by the lock") {
   CHECK(unpinned(recipe, lock).empty());
   CHECK(run_with(lower(recipe, lock, {}, {}), "deps: run fetch").pinned ==
         oci::Digest::of("tree"));
+  lock.set_output({"stage:deps/0/linux/amd64", oci::Digest::of("tree"),
+                   asked_of(recipe, "stage:deps/0/linux/amd64")});
+  CHECK(unpinned(recipe, lock).empty());
   CHECK(unused(recipe, lock).empty());
   lock.set_output({"stage:deps/1/linux/amd64", oci::Digest::of("tree")});
   CHECK(unused(recipe, lock) ==
         std::vector<std::string>{"outputs of stage:deps/1/linux/amd64"});
+}
+
+TEST_CASE("a pin is of the command that it was made for") {
+  const auto recipe_with = [](RunStep run) {
+    run.network = Network::pinned;
+    return recipe_of({{"deps", {}, {step(run, "run fetch")}}},
+                     {step(copy("deps", true, "/a"), "copy")});
+  };
+  RunStep run = command({"fetch", "1.0"});
+  run.outputs = {"/out"};
+  const char* const key = "stage:deps/0/linux/amd64";
+  Lock lock;
+  lock.encoders = {{"zstd", "zstd-1.5.4"}};
+  lock.set_output({key, oci::Digest::of("tree"), asked_of(recipe_with(run), key)});
+
+  run.limits.memory = 1 << 30;  // no part of what is asked
+  CHECK(unpinned(recipe_with(run), lock).empty());
+
+  run.argv = {"fetch", "1.1"};
+  const Recipe other = recipe_with(run);
+  CHECK_FALSE(run_with(lower(other, lock, {}, {}), "deps: run fetch").pinned);
+  const auto missing = unpinned(other, lock);
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0].label() ==
+        "the outputs of `" + std::string(key) + "` were locked for another command");
+  CHECK_FALSE(asked_of(other, "stage:deps/1/linux/amd64"));
 }

@@ -54,9 +54,9 @@ TEST_CASE("names, bits and contents that differ are told by path") {
                                    bench.tree({{"d/b", "y"}, {"d/c", "1"}}), bench.store);
   REQUIRE(found.size() == 3);
   CHECK(found[0].path == "d/a");
-  CHECK(found[0].what == "it is there only the first time");
+  CHECK(found[0].in == StepDifference::In::first);
   CHECK(found[1].what == "its content at byte 0");
-  CHECK(found[2].what == "it is there only the second time");
+  CHECK(found[2].in == StepDifference::In::second);
   const auto bits = lithify::differences_between(
       bench.tree({{"a", ""}}), bench.tree({{"a", ""}}, 0600), bench.store);
   REQUIRE(bits.size() == 1);
