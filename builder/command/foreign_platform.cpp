@@ -134,6 +134,7 @@ std::string why_not(const std::string& program, const SandboxProbe& probe,
   }
   SandboxPlan plan;
   plan.level = probe.level;
+  plan.own_name = probe.own_name;
   plan.owners = probe.owners;
   plan.root = root;
   plan.argv = {"/program"};

@@ -190,6 +190,7 @@ class CommandsWork {
     const RunStep& what = *command.what;
     SandboxPlan plan;
     plan.level = probe_.level;
+    plan.own_name = probe_.own_name;
     plan.owners = probe_.owners;
     plan.argv = what.argv;
     std::map<std::string, std::string> env = what.env;

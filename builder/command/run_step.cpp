@@ -200,6 +200,7 @@ class RunStepWork {
     const RunStep& what = run_.what;
     SandboxPlan plan;
     plan.level = probe_.level;
+    plan.own_name = probe_.own_name;
     plan.owners = probe_.owners;
     plan.argv = what.argv;
     std::map<std::string, std::string> env = {

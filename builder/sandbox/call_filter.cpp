@@ -174,6 +174,7 @@ std::string make(Sockets sockets, const Traced& traced) {
     filter.trace(TracedCall::readlink, "readlink", {});
     filter.trace(TracedCall::readlinkat, "readlinkat", {});
   }
+  if (traced.names) filter.trace(TracedCall::uname, "uname", {});
   return filter.instructions();
 }
 

@@ -21,8 +21,9 @@ struct Traced {
   bool clock = false;        // what tells the time of day, or waits for one
   bool directories = false;  // what lists one
   bool links = false;        // what reads one
+  bool names = false;        // what asks for the host's
 
-  bool any() const { return clock || directories || links; }
+  bool any() const { return clock || directories || links || names; }
   auto operator<=>(const Traced&) const = default;
 };
 // Which of them it is that stopped: what seccomp(2) hands to the tracer.
@@ -35,6 +36,7 @@ enum class TracedCall : std::uint16_t {
   getdents64,
   readlink,
   readlinkat,
+  uname,
 };
 
 // The instructions (struct sock_filter) that seccomp(2) takes. Made once for each choice

@@ -149,7 +149,8 @@ bool has_scopes() {
 Traced traced_calls(const SandboxPlan& plan) {
   return {.clock = plan.clock.has_value(),
           .directories = plan.reversed_directories,
-          .links = tells_links(plan)};
+          .links = tells_links(plan),
+          .names = tells_names(plan)};
 }
 
 // Instructions of eight bytes, aligned as the reader wants them.

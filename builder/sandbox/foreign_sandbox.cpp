@@ -212,7 +212,7 @@ const SandboxProbe& probe_runner(SandboxRunner runner, SandboxLevel at_most) {
         many_ids && ::geteuid() == 0 ? root_owners(false) : std::nullopt;
     probe.level = range ? SandboxLevel::id_range : SandboxLevel::single_id;
     probe.owners = range.value_or(single_owner());
-    probe.fresh_proc = probe.mounts = true;
+    probe.fresh_proc = probe.mounts = probe.own_name = true;
     return probe;
   };
   static const SandboxProbe bubblewrap = make(false);

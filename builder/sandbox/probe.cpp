@@ -117,6 +117,7 @@ Attempt attempt(SandboxLevel level, const OwnerMap& owners) {
   probe.fresh_proc = offers("proc");
   probe.overlay = offers("overlay");
   probe.scoped = offers("scopes");
+  probe.own_name = offers("name");
   probe.limits_all = place_for_groups().has_value();
   probe.owners_need_entering = level == SandboxLevel::id_range && ::geteuid() != 0;
   return result;

@@ -66,6 +66,7 @@ struct SandboxProbe {
   bool mounts = false;      // SandboxPlan::mounts of every kind; at L1 files only
   bool limits_all = false;  // cgroup v2: limits hold for all processes together
   bool scoped = false;      // Landlock keeps abstract sockets and signals apart
+  bool own_name = false;    // the kernel can be given a host name: SandboxPlan::own_name
   std::vector<SandboxRemedy> remedies;  // best level first
 };
 
@@ -133,6 +134,9 @@ struct SandboxPlan {
   std::uint32_t gid = 0;
   std::vector<std::uint32_t> groups;
   std::string hostname = "lithify";
+  // As probe_sandbox says. Else programs are told the name where they can be traced
+  // (tracer.h): podman's filter refuses sethostname(2), at L1 nothing keeps names apart.
+  bool own_name = true;
   SandboxLimits limits;
   SandboxNetwork network = SandboxNetwork::none;
   unsigned cpus = 0;  // how many it may see and use; 0: all

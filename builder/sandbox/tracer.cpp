@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <map>
 #include <sys/ptrace.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -55,11 +57,16 @@ std::string real_path(const std::string& path) {
   return problem ? path : real.string();
 }
 
-// Whether the kernel lets us trace what we have started.
 bool may_trace() {
   const IdleProcess tracee;
   return tracee.id() > 0 &&
          ::ptrace(PTRACE_SEIZE, tracee.id(), nullptr, PTRACE_O_EXITKILL) == 0;
+}
+
+// Whether the kernel lets us trace what we have started.
+bool can_trace() {
+  static const bool may = may_trace();
+  return may;
 }
 
 // struct linux_dirent64 begins with inode and position, eight bytes each, and the length
@@ -93,6 +100,7 @@ class Watch {
  public:
   Watch(const SandboxPlan& plan, std::atomic<bool>& missed)
       : clock_(plan.clock),
+        hostname_(plan.hostname),
         root_(tells_links(plan) ? real_path(plan.root) : ""),
         missed_(missed) {}
 
@@ -117,6 +125,7 @@ class Watch {
   struct Open {
     std::optional<std::pair<unsigned, std::uint64_t>> argument = {};  // to be put back
     std::uint64_t entries = 0;  // the address of names of a directory
+    std::uint64_t names = 0;    // the address of what uname(2) tells
   };
 
   static void go_on(Tracee tracee, int signal = 0) {
@@ -176,6 +185,9 @@ class Watch {
       case TracedCall::getdents64:
         open_[tracee.id()] = {.entries = call->arguments[1]};
         return await_result(tracee);
+      case TracedCall::uname:
+        open_[tracee.id()] = {.names = call->arguments[0]};
+        return await_result(tracee);
       case TracedCall::readlink:
         return tell_link(tracee, &call->arguments[0]);
       case TracedCall::readlinkat:
@@ -203,7 +215,19 @@ class Watch {
         tracee.write(open.entries, entries.data(), entries.size());
       }
     }
+    if (open.names != 0 && result && *result == 0) tell_name(tracee, open.names);
     go_on(tracee);
+  }
+
+  // In the place of the name that the kernel gave; the rest is as it says.
+  void tell_name(Tracee tracee, std::uint64_t address) const {
+    const auto put = [&](std::size_t offset, std::string_view text) {
+      std::array<char, sizeof utsname::nodename> field = {};
+      std::copy_n(text.data(), std::min(text.size(), field.size() - 1), field.data());
+      tracee.write(address + offset, field.data(), field.size());
+    };
+    put(offsetof(utsname, nodename), hostname_);
+    put(offsetof(utsname, domainname), "(none)");
   }
 
   Moment told() const {
@@ -286,6 +310,7 @@ class Watch {
   }
 
   const std::optional<SandboxClock> clock_;
+  const std::string hostname_;
   const std::string root_;  // of programs without a /proc
   std::atomic<bool>& missed_;
   std::map<pid_t, Open> open_;
@@ -320,9 +345,12 @@ Tracer::~Tracer() = default;
 
 bool tells_links(const SandboxPlan& plan) {
   // Of another user's program we may see nothing, without CAP_SYS_PTRACE.
-  if (plan.level != SandboxLevel::chroot || plan.uid != 0) return false;
-  static const bool may = may_trace();
-  return may;
+  return plan.level == SandboxLevel::chroot && plan.uid == 0 && can_trace();
+}
+
+bool tells_names(const SandboxPlan& plan) {
+  return plan.level == SandboxLevel::chroot ? tells_links(plan)
+                                            : !plan.own_name && can_trace();
 }
 
 }  // namespace lithify

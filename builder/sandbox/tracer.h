@@ -24,7 +24,8 @@ namespace lithify {
 // by timerfd or timer_settime. A time to wait until, of a futex or clock_nanosleep, is
 // translated.
 // Where there is no /proc (L1), it also tells programs what the links of /proc/self are
-// that lead to themselves, since compilers find their libraries by them.
+// that lead to themselves, since compilers find their libraries by them; and there, or
+// where the kernel may not be given one, what the host's name is.
 class Tracer {
  public:
   // Traces the process, which stops itself or has (k_wire_held), and all that comes from
@@ -47,5 +48,8 @@ class Tracer {
 // Whether programs of the plan are told of those links: there is no /proc, and the kernel
 // lets us trace, which is found out by doing it once. Any thread.
 bool tells_links(const SandboxPlan& plan);
+
+// Likewise of the host's name: nothing of the kernel's says SandboxPlan::hostname.
+bool tells_names(const SandboxPlan& plan);
 
 }  // namespace lithify

@@ -147,6 +147,7 @@ Request read_request(const std::vector<std::string>& words) {
 int run(Request request) {
   const SandboxProbe& found = probe_sandbox(request.at_most);
   request.plan.level = found.level;
+  request.plan.own_name = found.own_name;
   request.plan.owners = found.owners;
   const auto begin = std::chrono::steady_clock::now();
   SandboxOutcome outcome;
