@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ using oci::FileType;
 namespace {
 
 constexpr std::uint64_t k_max_text = 16 << 20;
-constexpr std::size_t k_key_start = 256;  // a PEM header stands in the first lines
+constexpr std::size_t k_key_start = 16384;  // a certificate may stand before the key
 
 // What goes, whole: what the step made of it is as if it had not been.
 struct Dropped {
@@ -68,7 +69,9 @@ constexpr std::array k_clusters = {
     Dropped{"database-clusters", "var/lib/mysql/*"},
 };
 
-constexpr std::array k_key_places = {"etc/", "root/", "var/lib/"};
+// Elsewhere keys are mostly examples and what tests of libraries read.
+constexpr std::array k_key_places = {"etc/**", "root/**", "var/lib/**", "home/*/.ssh/**",
+                                     "**/ssh_host_*_key"};
 
 class Normaliser {
  public:
@@ -104,11 +107,16 @@ class Normaliser {
     if (!wanted(rule.name)) return;
     const Glob glob(rule.glob);
     for (auto at = nodes_.begin(); at != nodes_.end();) {
-      const bool goes =
-          !at->second.implied && at->first != k_stays && glob.matches(at->first);
+      const bool goes = was_made(at->second) && !at->second.implied &&
+                        at->first != k_stays && glob.matches(at->first);
       if (goes) note(rule.name, at->first, "left out");
       at = goes ? nodes_.erase(at) : std::next(at);
     }
+  }
+
+  // What the step removed stays removed.
+  static bool was_made(const Node& node) {
+    return node.type != FileType::whiteout && node.type != FileType::opaque;
   }
 
   void drop_with_contents(const Dropped& rule) {
@@ -116,7 +124,7 @@ class Normaliser {
     const Glob glob(rule.glob);
     for (auto at = nodes_.begin(); at != nodes_.end();) {
       const std::string path = at->first;
-      if (!glob.matches(path)) {
+      if (!was_made(at->second) || !glob.matches(path)) {
         ++at;
         continue;
       }
@@ -156,6 +164,7 @@ class Normaliser {
     if (found == nodes_.end() || found->second.type != FileType::regular) return;
     if (!found->second.content) return;
     found->second.content.reset();
+    found->second.file_id = 0;
     note("machine-id", found->first, "made empty");
   }
 
@@ -272,13 +281,18 @@ class Normaliser {
     }
   }
 
-  // "a/__pycache__/b.cpython-311.pyc" is made of "a/b.py".
+  // "a/__pycache__/b.cpython-311.pyc", or "….opt-1.pyc", is made of "a/b.py" (PEP 3147,
+  // PEP 488); the module's name may have dots of its own.
   const Node* source_of(const std::string& compiled) const {
-    const std::string_view name = name_of(compiled);
+    std::string_view name = name_of(compiled);
+    const auto cut = [&name] { name = name.substr(0, name.rfind('.')); };
+    cut();
+    const std::size_t last = name.rfind('.');
+    if (last != name.npos && name.substr(last).starts_with(".opt-")) cut();
+    cut();
     const std::string_view directory = parent_of(parent_of(compiled));
     const std::string source =
-        fmt::format("{}{}{}.py", directory, directory.empty() ? "" : "/",
-                    name.substr(0, name.find('.')));
+        fmt::format("{}{}{}.py", directory, directory.empty() ? "" : "/", name);
     const auto made = nodes_.find(source);
     if (made != nodes_.end())
       return made->second.type == FileType::regular ? &made->second : nullptr;
@@ -287,9 +301,12 @@ class Normaliser {
   }
 
   void refuse_keys() {
+    const std::vector<Glob> places(k_key_places.begin(), k_key_places.end());
     std::vector<std::string> keys;
     for (const auto& [path, node] : nodes_) {
-      if (!is_private_key(path, node)) continue;
+      const bool place = std::any_of(places.begin(), places.end(),
+                                     [&](const Glob& one) { return one.matches(path); });
+      if (!place || !is_private_key(path, node)) continue;
       if (!request_.maintainer_scripts) refuse_key(path);
       keys.push_back(path);
     }
@@ -327,25 +344,32 @@ class Normaliser {
   [[noreturn]] static void refuse_key(const std::string& path) {
     throw Error(Errc::failed, fmt::format("the step made the private key /{}", path))
         .add_note(
-            "everyone who has the image would have the key, and every build "
-            "would make another one")
+            "everyone who has the image would have the key, and if the step makes it, "
+            "every build has another one")
         .add_hint(
             "remove it at the end of the step and make it when a container "
             "starts, or write `normalise: {private-keys: false}`");
   }
 
   bool is_private_key(const std::string& path, const Node& node) const {
-    const bool place =
-        std::any_of(k_key_places.begin(), k_key_places.end(),
-                    [&](const char* start) { return path.starts_with(start); });
-    if (!place || node.type != FileType::regular || !node.content) return false;
+    if (node.type != FileType::regular || !node.content) return false;
     const Node* before = request_.before.find(path);
     if (before != nullptr && before->content == node.content) return false;
     const auto from = open_content(*node.content, store_);
     std::string start(k_key_start, '\0');
     start.resize(from->read(std::as_writable_bytes(std::span(start))));
-    return start.find("-----BEGIN ") != std::string::npos &&
-           start.find("PRIVATE KEY-----") != std::string::npos;
+    return has_key_header(start);
+  }
+
+  // "-----BEGIN RSA PRIVATE KEY-----" and its like, at the beginning of a line: scripts
+  // speak of them too.
+  static bool has_key_header(std::string_view text) {
+    for (const std::string_view line : lines_of(text)) {
+      if (line.starts_with("-----BEGIN ") &&
+          line.find("PRIVATE KEY-----") != std::string_view::npos)
+        return true;
+    }
+    return false;
   }
 
   // One blob for all of them: each blob costs a sync of the disk.
@@ -355,14 +379,34 @@ class Normaliser {
     for (const auto& [path, text] : texts_)
       all += text;
     const oci::BlobRef blob = oci::put(store_, all);
+    const std::set<std::uint64_t> parted = parted_files();
+    std::map<std::uint64_t, decltype(Node::content)> of_files;  // by file_id
     std::uint64_t offset = 0;
     for (const auto& [path, text] : texts_) {
       Node& node = nodes_.at(path);
-      node.file_id = 0;
+      if (parted.count(node.file_id) != 0) node.file_id = 0;
       node.content.reset();
       if (!text.empty()) node.content = Slice{blob, offset, text.size()};
       offset += text.size();
+      if (node.file_id != 0)
+        node.content = of_files.emplace(node.file_id, node.content).first->second;
     }
+  }
+
+  // Files whose names have no longer all the same content.
+  std::set<std::uint64_t> parted_files() const {
+    std::map<std::uint64_t, const std::string*> first;  // nullptr: not rewritten
+    std::set<std::uint64_t> parted;
+    for (const auto& [path, node] : nodes_) {
+      if (node.file_id == 0) continue;
+      const auto found = texts_.find(path);
+      const std::string* const text = found == texts_.end() ? nullptr : &found->second;
+      const std::string* const other = first.emplace(node.file_id, text).first->second;
+      const bool same =
+          text == other || (text != nullptr && other != nullptr && *text == *other);
+      if (!same) parted.insert(node.file_id);
+    }
+    return parted;
   }
 
   void remove_bare_parents() {

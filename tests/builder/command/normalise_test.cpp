@@ -98,10 +98,11 @@ TEST_CASE("each name that can be switched off stands in the table of the header"
   }
 }
 
-TEST_CASE("a removal of what does not count does not count either") {
+TEST_CASE("what a step removed stays removed, of the kind that is left out too") {
   Bench bench;
   const Tree change = tree_of({"w etc/hosts", "w tmp/x", "w usr/bin/x"});
-  CHECK(shape_of(bench.normalise(change).change) == "w usr/bin/x\n");
+  CHECK(shape_of(bench.normalise(change).change) ==
+        "w etc/hosts\nw tmp/x\nw usr/bin/x\n");
 }
 
 TEST_CASE("byte code held valid by times gets the time of its source in the image") {
@@ -218,4 +219,63 @@ TEST_CASE("where /var/lock leads stays") {
   nodes.at("run/lock").implied = false;
   CHECK(shape_of(bench.normalise(Tree(std::move(nodes))).change) ==
         "i run\nd run/lock\n");
+}
+
+TEST_CASE("private keys are found behind a certificate and where users have theirs") {
+  Bench bench;
+  const std::string certificate =
+      "-----BEGIN CERTIFICATE-----\n" + std::string(2000, 'A') + "\n";
+  const std::string key = "-----BEGIN EC PRIVATE KEY-----\nx\n";
+  CHECK_THROWS_WITH(
+      bench.normalise(bench.stored({{"etc/tls/both.pem", certificate + key}})),
+      Catch::Matchers::Contains("/etc/tls/both.pem"));
+  CHECK_THROWS_WITH(bench.normalise(bench.stored({{"home/me/.ssh/id_ed25519", key}})),
+                    Catch::Matchers::Contains("/home/me/.ssh/id_ed25519"));
+  CHECK_THROWS_WITH(bench.normalise(bench.stored({{"opt/x/ssh_host_rsa_key", key}})),
+                    Catch::Matchers::Contains("/opt/x/ssh_host_rsa_key"));
+  // A script that looks for one, and an example.
+  CHECK_NOTHROW(bench.normalise(bench.stored(
+      {{"etc/check", "#!/bin/sh\ngrep -e '-----BEGIN PRIVATE KEY-----' \"$1\"\n"},
+       {"usr/share/doc/example.pem", key},
+       {"opt/app/node_modules/x/test/key.pem", key}})));
+}
+
+TEST_CASE("bytecode that is one file under two names stays one") {
+  Bench bench;
+  const std::uint32_t then = 1700000000;
+  const auto with_names = [&](const std::string& second) {
+    Tree made = bench.stored({{"m/a.py", "source"},
+                              {"m/__pycache__/a.cpython-311.pyc", bytecode(0, then)},
+                              {second, bytecode(0, then)}});
+    Tree::Nodes nodes = std::move(made).take_nodes();
+    nodes.at("m/__pycache__/a.cpython-311.pyc").file_id = 7;
+    nodes.at(second).file_id = 7;
+    return bench.normalise(Tree(std::move(nodes))).change;
+  };
+  const char* const first = "m/__pycache__/a.cpython-311.pyc";
+  const char* const optimised = "m/__pycache__/a.cpython-311.opt-1.pyc";
+  const Tree both = with_names(optimised);
+  CHECK(both.find(first)->file_id == 7);
+  CHECK(both.find(optimised)->file_id == 7);
+  CHECK(both.find(first)->content == both.find(optimised)->content);
+  CHECK(bench.text_of(both, first) != bytecode(0, then));
+  // A name of it that is no bytecode of that module keeps the old text.
+  const Tree parted = with_names("m/kept");
+  CHECK(parted.find(first)->file_id == 0);
+  CHECK(bench.text_of(parted, "m/kept") == bytecode(0, then));
+}
+
+TEST_CASE("the source of bytecode is found by its whole name") {
+  Bench bench;
+  const std::uint32_t then = 1700000000;
+  Tree made =
+      bench.stored({{"m/a.b.py", "source"},
+                    {"m/__pycache__/a.b.cpython-311.pyc", bytecode(0, then)},
+                    {"m/__pycache__/a.b.cpython-311.opt-2.pyc", bytecode(0, then)},
+                    {"m/__pycache__/a.cpython-311.pyc", bytecode(0, then)}});
+  const Tree change = bench.normalise(std::move(made)).change;
+  CHECK(bench.text_of(change, "m/__pycache__/a.b.cpython-311.pyc") != bytecode(0, then));
+  CHECK(bench.text_of(change, "m/__pycache__/a.b.cpython-311.opt-2.pyc") !=
+        bytecode(0, then));
+  CHECK(bench.text_of(change, "m/__pycache__/a.cpython-311.pyc") == bytecode(0, then));
 }
