@@ -15,6 +15,21 @@ namespace lithify {
 
 namespace {
 
+constexpr std::size_t k_longest_name = 60;  // bytes of a script that name its test
+
+// The first line that says something, as far as it goes into a name.
+std::string first_line(std::string_view script) {
+  script.remove_prefix(std::min(script.find_first_not_of(" \t\n"), script.size()));
+  script = script.substr(0, script.find('\n'));
+  std::size_t size = std::min(script.size(), k_longest_name);
+  const auto within_character = [&] {
+    return size < script.size() && (static_cast<unsigned char>(script[size]) >> 6) == 2;
+  };
+  while (size > 0 && within_character())
+    --size;
+  return std::string(script.substr(0, size));
+}
+
 constexpr std::size_t k_max_tests = 1000;  // of one image
 constexpr std::size_t k_max_files = 64;    // with tests, of one image
 
@@ -111,8 +126,7 @@ class TestReader {
       test.err = rules(expect->find("stderr"));
     }
     return "run " + (run.value.is_scalar()
-                         ? run.value.text.substr(
-                               0, std::min<std::size_t>(60, run.value.text.find('\n')))
+                         ? first_line(run.value.text)
                          : fmt::format("{}", fmt::join(made.argv, " ")));
   }
 

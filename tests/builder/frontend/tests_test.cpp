@@ -71,6 +71,16 @@ TEST_CASE("a test runs a command and looks at what comes of it") {
   CHECK(tests[1].run->limits.timeout == 5);
 }
 
+TEST_CASE("a test without a name is called after the first line of its script") {
+  const auto name_of = [](const std::string& script) {
+    return tests_of("    - run: \"" + script + "\"\n").front().name;
+  };
+  CHECK(name_of("\\n  hello --now\\nmore") == "run hello --now");
+  CHECK(name_of(std::string(70, 'x')) == "run " + std::string(60, 'x'));
+  // 59 bytes, and a character of two that would end behind the 60th.
+  CHECK(name_of(std::string(59, 'x') + "\u00e9 more") == "run " + std::string(59, 'x'));
+}
+
 TEST_CASE("a test looks at files, at what is not there and at the size") {
   const auto tests = tests_of(
       "    - files: {/bin/x/: {type: file, mode: '4755', owner: '1:2', elf: static},"
