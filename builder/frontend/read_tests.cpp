@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "oci/base/utf8.h"
+
 #include "builder/frontend/codes.h"
 #include "builder/frontend/fields.h"
 #include "builder/frontend/read_run.h"
@@ -21,13 +23,7 @@ constexpr std::size_t k_longest_name = 60;  // bytes of a script that name its t
 std::string first_line(std::string_view script) {
   script.remove_prefix(std::min(script.find_first_not_of(" \t\n"), script.size()));
   script = script.substr(0, script.find('\n'));
-  std::size_t size = std::min(script.size(), k_longest_name);
-  const auto within_character = [&] {
-    return size < script.size() && (static_cast<unsigned char>(script[size]) >> 6) == 2;
-  };
-  while (size > 0 && within_character())
-    --size;
-  return std::string(script.substr(0, size));
+  return std::string(oci::whole_characters(script, k_longest_name));
 }
 
 constexpr std::size_t k_max_tests = 1000;  // of one image

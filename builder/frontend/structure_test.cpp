@@ -8,6 +8,7 @@
 #include "builder/frontend/read_tests.h"
 #include "builder/frontend/schema_parts.h"
 #include "builder/frontend/values.h"
+#include "builder/plan/expand.h"
 
 namespace lithify {
 
@@ -97,20 +98,44 @@ const Shape k_file = record({
     {"licenseTests", nullptr, k_elsewhere},
 });
 
-// "-rwxr-xr-x": nine letters behind that of the type.
-std::optional<std::uint32_t> permissions(std::string_view text) {
-  static constexpr std::string_view k_letters = "rwxrwxrwx";
-  if (text.size() != 10) return std::nullopt;
+struct Permissions {
+  FileExpectation::Type type = FileExpectation::Type::file;
   std::uint32_t mode = 0;
+};
+
+// As Go's FileMode writes them: "-rwxr-xr-x", "drwxr-xr-x", "Lrwxrwxrwx", and in front of
+// the nine letters "u" for setuid, "g" for setgid, "t" for sticky: "urwxr-xr-x",
+// "dtrwxrwxrwx". nullopt for what is none of these.
+std::optional<Permissions> permissions(std::string_view text) {
+  static constexpr std::string_view k_letters = "rwxrwxrwx";
+  if (text.size() <= k_letters.size()) return std::nullopt;
+  Permissions made;
+  const std::size_t begin = text.size() - k_letters.size();
   for (std::size_t i = 0; i < k_letters.size(); ++i) {
-    mode <<= 1;
-    if (text[i + 1] == k_letters[i]) {
-      mode |= 1;
-    } else if (text[i + 1] != '-') {
+    made.mode <<= 1;
+    if (text[begin + i] == k_letters[i]) {
+      made.mode |= 1;
+    } else if (text[begin + i] != '-') {
       return std::nullopt;
     }
   }
-  return mode;
+  const std::string_view marks = text.substr(0, begin);
+  for (const char mark : marks) {
+    if (mark == 'd') {
+      made.type = FileExpectation::Type::directory;
+    } else if (mark == 'l' || mark == 'L') {
+      made.type = FileExpectation::Type::symlink;
+    } else if (mark == 'u') {
+      made.mode |= 04000;
+    } else if (mark == 'g') {
+      made.mode |= 02000;
+    } else if (mark == 't') {
+      made.mode |= 01000;
+    } else if (marks != "-") {
+      return std::nullopt;
+    }
+  }
+  return made;
 }
 
 // A pattern that matches this path alone.
@@ -168,16 +193,26 @@ class StructureTest {
     }
   }
 
-  void add_environment(const YamlNode& node, std::string_view key, RunStep& run) {
-    for (const YamlNode& pair : items_of(node, key)) {
-      const YamlNode* value = pair.find("value");
-      // There it would be replaced by the environment of whoever runs the tests.
-      if (value && value->text.find('$') != std::string::npos)
-        problems_.error(offence(code::k_test, value->place(),
-                                "variables are not expanded in a value",
-                                "write what it is"));
-      run.env[text_of(pair, "key")] = text_of(pair, "value");
+  std::map<std::string, std::string> environment(const YamlNode& node,
+                                                 std::string_view key) {
+    std::map<std::string, std::string> all;
+    for (const YamlNode& pair : items_of(node, key))
+      all[text_of(pair, "key")] = text_of(pair, "value");
+    return all;
+  }
+
+  // What a test's own variables say of the file's is known here; the rest is the image's.
+  std::map<std::string, std::string> environment_of(const YamlNode& test) {
+    const auto of_file = environment(file_, "globalEnvVars");
+    auto all = environment(test, "envVars");
+    for (auto& [variable, text] : all) {
+      text = expand_variables(text, [&](const std::string& name) {
+        const auto found = of_file.find(name);
+        return found == of_file.end() ? std::nullopt : std::optional(found->second);
+      });
     }
+    all.insert(of_file.begin(), of_file.end());
+    return all;
   }
 
   RunStep command(const YamlNode& node, std::vector<std::string> argv) {
@@ -185,8 +220,7 @@ class StructureTest {
     run.argv = std::move(argv);
     run.cwd = "";
     run.user = user_;
-    add_environment(file_, "globalEnvVars", run);
-    add_environment(node, "envVars", run);
+    run.env = environment_of(node);
     return run;
   }
 
@@ -194,6 +228,7 @@ class StructureTest {
     std::vector<std::string> argv = texts_of(node, "args");
     argv.insert(argv.begin(), text_of(node, "command"));
     TestRecipe& test = add(node, fmt::format("run {}", fmt::join(argv, " ")));
+    test.expands = true;
     test.run = command(node, std::move(argv));
     for (const YamlNode& words : items_of(node, "setup"))
       test.before.push_back(command(node, texts(&words)));
@@ -227,16 +262,14 @@ class StructureTest {
                                           : 0111;
     const YamlNode* shown = node.find("permissions");
     if (!shown || !shown->is_scalar()) return;
-    file.mode = permissions(shown->text);
-    const char type = shown->text.empty() ? '?' : shown->text[0];
-    file.type = type == 'd'                  ? FileExpectation::Type::directory
-                : type == 'l' || type == 'L' ? FileExpectation::Type::symlink
-                                             : FileExpectation::Type::file;
-    if (!file.mode || std::string_view("-dlL").find(type) == std::string_view::npos)
-      problems_.error(offence(code::k_test, shown->place(),
-                              fmt::format("`permissions` cannot be `{}`", shown->text),
-                              "expected permissions such as `-rw-r--r--`"));
-    if (file.type == FileExpectation::Type::symlink) file.mode = std::nullopt;
+    const auto wanted = permissions(shown->text);
+    if (!wanted)
+      return problems_.error(offence(
+          code::k_test, shown->place(),
+          fmt::format("`permissions` cannot be `{}`", shown->text),
+          "expected permissions such as `-rw-r--r--`, `urwxr-xr-x`, `dtrwxrwxrwx`"));
+    file.type = wanted->type;
+    if (file.type != FileExpectation::Type::symlink) file.mode = wanted->mode;
   }
 
   void content_test(const YamlNode& node) {

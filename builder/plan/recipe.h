@@ -358,6 +358,9 @@ struct TestRecipe {
   std::vector<RunStep> before;
   std::optional<RunStep> run;
   std::vector<RunStep> after;
+  // "$NAME" and "${NAME}" in values of their `env` are variables of the image: so
+  // container-structure-test's docker driver reads them.
+  bool expands = false;
   int exit = 0;
   std::vector<TextRule> out;
   std::vector<TextRule> err;

@@ -30,7 +30,7 @@ std::vector<TestFinding> judge_commands(const TestRecipe& test,
 
 // The commands of a test as the image's configuration has them run: its environment below
 // theirs, its user and directory where they name none, ten minutes where they set no
-// time.
+// time; TestRecipe::expands is done.
 CommandSequence commands_in(const TestRecipe& test, const oci::ImageConfig& config);
 
 }  // namespace lithify

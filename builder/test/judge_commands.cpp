@@ -1,7 +1,12 @@
 #include <cstring>
+#include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "oci/base/utf8.h"
+
+#include "builder/plan/expand.h"
 #include "builder/test/judge.h"
 #include "builder/test/text_rules.h"
 
@@ -16,7 +21,8 @@ std::string words_of(const RunStep& command) {
   for (const std::string& word : command.argv)
     words += (words.empty() ? "" : " ") + printable(word);
   constexpr std::size_t k_most = 80;
-  return words.size() <= k_most ? words : words.substr(0, k_most) + "…";
+  return words.size() <= k_most ? words
+                                : std::string(oci::whole_characters(words, k_most)) + "…";
 }
 
 std::string how_it_ended(const CommandResult& result) {
@@ -48,8 +54,21 @@ void judge_beside(const TestRecipe& test, const char* what, const RunStep& comma
        "0", how_it_ended(result)});
 }
 
-RunStep command_in(const RunStep& written, const oci::ImageConfig& config) {
+// A variable that the image does not have is empty.
+void expand_environment(RunStep& command, const oci::ImageConfig& config) {
+  const std::map<std::string, std::string> variables(config.env.begin(),
+                                                     config.env.end());
+  for (auto& [variable, text] : command.env) {
+    text = expand_variables(text, [&](const std::string& name) {
+      const auto found = variables.find(name);
+      return std::optional(found == variables.end() ? "" : found->second);
+    });
+  }
+}
+
+RunStep command_in(const RunStep& written, bool expands, const oci::ImageConfig& config) {
   RunStep command = written;
+  if (expands) expand_environment(command, config);
   for (const auto& [name, value] : config.env)
     command.env.emplace(name, value);
   if (command.limits.timeout == 0) command.limits.timeout = k_timeout;
@@ -87,10 +106,10 @@ std::vector<TestFinding> judge_commands(const TestRecipe& test,
 CommandSequence commands_in(const TestRecipe& test, const oci::ImageConfig& config) {
   CommandSequence sequence;
   for (const RunStep& command : test.before)
-    sequence.before.push_back(command_in(command, config));
-  sequence.run = command_in(*test.run, config);
+    sequence.before.push_back(command_in(command, test.expands, config));
+  sequence.run = command_in(*test.run, test.expands, config);
   for (const RunStep& command : test.after)
-    sequence.after.push_back(command_in(command, config));
+    sequence.after.push_back(command_in(command, test.expands, config));
   return sequence;
 }
 

@@ -165,6 +165,7 @@ oci::Digest test_key(const TestRecipe& test, const oci::ImageConfig& config) {
   if (test.run) add_command(key, "run", *test.run);
   for (const RunStep& command : test.after)
     add_command(key, "after", command);
+  if (test.expands) key.field("expands", true);
   key.field("exit", static_cast<std::int64_t>(test.exit));
   for (const TextRule& rule : test.out)
     add_rule(key, "stdout", rule);

@@ -58,9 +58,10 @@ commandTests:
   - name: finds what set-up made
     setup: [[/bin/sh, -c, "echo made > $PLACE"]]
     command: /bin/sh
-    args: [-c, "cat $PLACE; echo more >&2"]
+    envVars: [{key: SEEN, value: "$MODE at ${PLACE}"}]
+    args: [-c, "cat $PLACE; echo $SEEN; echo more >&2"]
     teardown: [[rm, /srv/app/made]]
-    expectedOutput: ["^made"]
+    expectedOutput: ["^made", "release at /srv/app/made"]
     excludedOutput: [moon]
     expectedError: [mor+e]
 fileExistenceTests:

@@ -197,6 +197,39 @@ TEST_CASE("container-structure-test's files") {
   CHECK(tests[3].files.at(0).text[2].refuted);
 }
 
+TEST_CASE("container-structure-test's permissions are Go's") {
+  const auto of = [](const char* shown) {
+    return structure(std::string("fileExistenceTests: [{path: /x, permissions: ") +
+                     shown + "}]\n")
+        .front()
+        .files.front();
+  };
+  using Type = FileExpectation::Type;
+  CHECK(of("urwxr-xr-x").mode == 04755u);
+  CHECK(of("urwxr-xr-x").type == Type::file);
+  CHECK(of("ug-w-r-x--x").mode == 06251u);
+  CHECK(of("dtrwxrwxrwx").mode == 01777u);
+  CHECK(of("dtrwxrwxrwx").type == Type::directory);
+  CHECK(of("Lrwxrwxrwx").type == Type::symlink);
+  CHECK_FALSE(of("Lrwxrwxrwx").mode.has_value());
+}
+
+TEST_CASE("container-structure-test's variables know those of the file") {
+  const auto tests = structure(
+      "globalEnvVars: [{key: PATH, value: '/env/bin:$PATH'}, {key: A, value: a}]\n"
+      "commandTests:\n"
+      "  - {command: x, envVars: [{key: PATH, value: '/x:${PATH}'}, {key: B, value: "
+      "$HOME-$A}]}\n"
+      "  - {command: y}\n");
+  REQUIRE(tests.size() == 2);
+  CHECK(tests[0].expands);
+  CHECK(tests[0].run->env ==
+        std::map<std::string, std::string>{
+            {"PATH", "/x:/env/bin:$PATH"}, {"A", "a"}, {"B", "$HOME-a"}});
+  CHECK(tests[1].run->env ==
+        std::map<std::string, std::string>{{"PATH", "/env/bin:$PATH"}, {"A", "a"}});
+}
+
 TEST_CASE("container-structure-test's metadata") {
   const auto tests = structure(
       "metadataTest:\n"
@@ -235,8 +268,11 @@ TEST_CASE("what container-structure-test has and lithify has not is refused") {
         "L0022 2:17+9 `commandTests` needs `command`\n");
   CHECK(structure_errors(head + "fileExistenceTests: [{path: /x, permissions: rw}]\n") ==
         "L0115 2:46+2 `permissions` cannot be `rw`\n");
-  CHECK(structure_errors(head + "commandTests: [{command: a, envVars: [{key: A, value: "
-                                "$HOME/x}]}]\n") ==
-        "L0115 2:55+7 variables are not expanded in a value\n");
+  for (const char* shown : {"rwxrwxrwx", "xrwxrwxrwx", "--rwxrwxrwx", "-rwsr-xr-x", ""}) {
+    INFO(shown);
+    CHECK(structure_errors(head + "fileExistenceTests: [{path: /x, permissions: '" +
+                           shown + "'}]\n")
+              .starts_with("L0115 2:46+"));
+  }
   CHECK(structure_errors(head + "x: &a b\n").starts_with("L0005"));
 }

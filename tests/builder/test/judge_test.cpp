@@ -323,6 +323,22 @@ TEST_CASE("commands run as the configuration says, unless the test says otherwis
   CHECK(commands_in(test, {}).run.limits.timeout == 5);
 }
 
+TEST_CASE("variables in a command's environment are the image's where the test says so") {
+  oci::ImageConfig config;
+  config.env = {{"PATH", "/usr/bin"}, {"A", "image"}};
+  TestRecipe test;
+  test.run.emplace();
+  test.run->env = {{"PATH", "/x:$PATH"}, {"B", "${A}-$C."}};
+  CHECK(commands_in(test, config).run.env.at("PATH") == "/x:$PATH");
+  test.expands = true;
+  test.before.push_back(*test.run);
+  const auto commands = commands_in(test, config);
+  CHECK(commands.run.env == std::map<std::string, std::string>{{"A", "image"},
+                                                               {"B", "image-."},
+                                                               {"PATH", "/x:/usr/bin"}});
+  CHECK(commands.before.front().env.at("PATH") == "/x:/usr/bin");
+}
+
 TEST_CASE("how a command ended is told") {
   TestRecipe test;
   test.run.emplace();
