@@ -358,8 +358,9 @@ struct TestRecipe {
   std::vector<RunStep> before;
   std::optional<RunStep> run;
   std::vector<RunStep> after;
-  // "$NAME" and "${NAME}" in values of their `env` are variables of the image: so
-  // container-structure-test's docker driver reads them.
+  // "$NAME" and "${NAME}" in values of their `env` are variables of the image. So
+  // container-structure-test reads those of the file and of set-up; what it hands to the
+  // command itself differs from driver to driver, here it is one rule for all.
   bool expands = false;
   int exit = 0;
   std::vector<TextRule> out;
